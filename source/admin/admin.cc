@@ -85,6 +85,11 @@ Response dump(const Query& query, AdminState& state) {
   return configDump(query, state);
 }
 
+Response csds(const Query& query, AdminState& state) {
+  if (!query.parameters().empty()) return problem(400, "/csds has no parameters");
+  return clientStatus(state);
+}
+
 Response statsAs(std::string_view format, const Query& query, AdminState& state) {
   if (const auto unknown = query.unknown({"format", "filter", "usedonly"})) {
     return problem(400,
@@ -223,7 +228,8 @@ constexpr auto kPages = std::to_array<Page>({
     {"/cache/purge", true, purgeCaches, "remove stored answers (url=URL, prefix=HOST/PATH or tag=TAG)"},
     {"/certs", false, certs, "certificates in use and when they expire"},
     {"/clusters", false, clusters, "upstream clusters and their hosts (format=json, filter=REGEX)"},
-    {"/config_dump", false, dump, "the configuration in use (resource, name_regex, include_eds)"},
+    {"/config_dump", false, dump, "the configuration in use (resource, mask, name_regex, include_eds)"},
+    {"/csds", false, csds, "what became of the control plane's resources, as a ClientStatusResponse of CSDS"},
     {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful, inboundonly, skip_exit)"},
     {"/healthcheck/fail", true, failHealthCheck, "make /ready fail, and ask connections to end"},
     {"/healthcheck/ok", true, passHealthCheck, "make /ready succeed again"},

@@ -17,6 +17,7 @@
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/admin/v3/listeners.pb.h"
 #include "envoy/admin/v3/server_info.pb.h"
+#include "envoy/service/status/v3/csds.pb.h"
 #include "source/cache/labels.h"
 #include "source/jwt/remote_keys.h"
 #include "source/observability/log.h"
@@ -75,8 +76,10 @@ class AdminState {
   // Why the health of one of the hosts that clusters() has is as it is; empty: nothing to say.
   virtual std::string healthReason(const std::string& /*cluster*/, size_t /*host*/) const { return {}; }
   virtual envoy::admin::v3::Listeners listeners() const = 0;
-  // Bootstrap, clusters, endpoints (if asked for), listeners, routes: as they were accepted; redaction is done here.
+  // All that is in use and its verdicts, with endpoints if they are asked for; redaction is done here.
   virtual envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const = 0;
+  // What became of what the control plane sent, as CSDS tells it; redaction is done here.
+  virtual envoy::service::status::v3::ClientStatusResponse clientStatus() const { return {}; }
   virtual envoy::admin::v3::Certificates certificates() const = 0;
   virtual const observability::StatsRegistry& stats() const = 0;
   // Keys of tokens that are fetched.

@@ -51,6 +51,7 @@ class FakeState : public AdminState {
   const observability::StatsRegistry& stats() const override { return stats_; }
   std::vector<jwt::RemoteKeys::Health> keySets() const override { return key_sets; }
   std::vector<ResourceVerdict> verdicts() const override { return resources; }
+  envoy::service::status::v3::ClientStatusResponse clientStatus() const override { return client_status; }
   observability::Logger& logger() override { return logger_; }
   void quit() override { actions += "quit "; }
   void drainListeners(const DrainRequest& request) override {
@@ -72,6 +73,7 @@ class FakeState : public AdminState {
   api::Listeners listeners_;
   api::ClustersConfigDump dump_clusters;
   std::vector<ResourceVerdict> resources;
+  envoy::service::status::v3::ClientStatusResponse client_status;
   std::string actions;
 
  private:
@@ -227,7 +229,47 @@ TEST_CASE("the config dump can be cut down to a resource and to names") {
   CHECK(get(state, "/config_dump?resource=nothing").status == 404);
   CHECK(get(state, "/config_dump?resource=bootstrap").status == 400);
   CHECK(get(state, "/config_dump?name_regex=(").status == 400);
-  CHECK(get(state, "/config_dump?mask=x").status == 400);
+  CHECK(get(state, "/config_dump?nmae_regex=x").status == 400);
+}
+
+TEST_CASE("a mask of the config dump leaves the fields that its paths mean") {
+  FakeState state;
+
+  json body = json::parse(get(state, "/config_dump?mask=static_clusters.cluster.name").body);
+  REQUIRE(body["configs"].size() == 1);
+  CHECK(body["configs"][0]["static_clusters"][1]["cluster"]["name"] == "two");
+  body = json::parse(get(state, "/config_dump?resource=static_clusters&mask=cluster.name,last_updated").body);
+  REQUIRE(body["configs"].size() == 2);
+  CHECK(body["configs"][0]["cluster"]["name"] == "one");
+  CHECK(json::parse(get(state, "/config_dump?mask=bootstrap").body)["configs"].size() == 1);
+
+  for (const char* query : {"mask=", "mask=x", "mask=static_clusters.x", "mask=a..b", "mask=static_clusters.cluster.x",
+                            "resource=static_clusters&mask=name"}) {
+    CAPTURE(query);
+    const Response refused = get(state, base::strCat("/config_dump?", query));
+    CHECK(refused.status == 400);
+    CHECK(refused.body.find("mask: '") == 0);
+  }
+}
+
+TEST_CASE("the status for CSDS is shown without what is private") {
+  FakeState state;
+  auto& config = *state.client_status.add_config()->add_generic_xds_configs();
+  config.set_name("one");
+  config.set_client_status(api::NACKED);
+  config.mutable_error_state()->set_details("is bad");
+  google::protobuf::Any unknown;
+  unknown.set_type_url("type.googleapis.com/nowhere.Unknown");
+  unknown.set_value("s3cr3t");
+  *config.mutable_error_state()->mutable_failed_configuration() = unknown;
+
+  const json body = json::parse(get(state, "/csds").body);
+
+  const json& shown = body["config"][0]["generic_xds_configs"][0];
+  CHECK(shown["client_status"] == "NACKED");
+  CHECK(shown["error_state"]["details"] == "is bad");
+  CHECK(body.dump().find("s3cr3t") == std::string::npos);
+  CHECK(get(state, "/csds?x").status == 400);
 }
 
 TEST_CASE("stats come in three forms, filtered") {

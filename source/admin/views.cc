@@ -9,6 +9,7 @@
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "re2/re2.h"
+#include "source/admin/field_mask.h"
 #include "source/base/text.h"
 #include "source/config/redact.h"
 #include "source/stream/formatter.h"
@@ -91,15 +92,6 @@ void appendHost(const ClusterStatus& cluster, const HostStatus& host, const std:
 
 // --- config dump -----------------------------------------------------------------------------------------------------
 
-std::unique_ptr<Message> unpacked(const google::protobuf::Any& any) {
-  const std::string& url = any.type_url();
-  const auto* type =
-      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(url.substr(url.rfind('/') + 1));
-  if (type == nullptr) return nullptr;
-  std::unique_ptr<Message> out(google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
-  return out->ParseFromString(any.value()) ? std::move(out) : nullptr;
-}
-
 // The name of a resource, of an entry of a dump, or of what lies inside; empty if it has none.
 std::string nameOf(const Message& message, int depth = 0) {
   if (depth > 3) return {};
@@ -142,6 +134,12 @@ void keepNamed(Message& part, const re2::RE2& names) {
   }
 }
 
+constexpr std::string_view kLists =
+    "static_clusters, dynamic_active_clusters, dynamic_warming_clusters, ecds_filters, static_endpoint_configs, "
+    "dynamic_endpoint_configs (these two with include_eds), static_listeners, dynamic_listeners, "
+    "inline_scoped_route_configs, dynamic_scoped_route_configs, static_route_configs, dynamic_route_configs, "
+    "static_secrets, dynamic_active_secrets, dynamic_warming_secrets";
+
 // The entries of the repeated field `resource`, each packed by itself.
 absl::StatusOr<envoy::admin::v3::ConfigDump> onlyResource(const envoy::admin::v3::ConfigDump& dump,
                                                           const std::string& resource) {
@@ -152,12 +150,7 @@ absl::StatusOr<envoy::admin::v3::ConfigDump> onlyResource(const envoy::admin::v3
     const FieldDescriptor* field = part ? part->GetDescriptor()->FindFieldByName(resource) : nullptr;
     if (field == nullptr) continue;
     if (!field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-      return absl::InvalidArgumentError(base::strCat(resource,
-                                                     " is not a list of resources; known are static_clusters, "
-                                                     "dynamic_active_clusters, dynamic_warming_clusters, "
-                                                     "static_listeners, dynamic_listeners, static_route_configs, "
-                                                     "dynamic_route_configs, static_endpoint_configs, "
-                                                     "dynamic_endpoint_configs"));
+      return absl::InvalidArgumentError(base::strCat(resource, " is not a list of resources; known are ", kLists));
     }
     found = true;
     const google::protobuf::Reflection& reflection = *part->GetReflection();
@@ -165,8 +158,47 @@ absl::StatusOr<envoy::admin::v3::ConfigDump> onlyResource(const envoy::admin::v3
       out.add_configs()->PackFrom(reflection.GetRepeatedMessage(*part, field, i));
     }
   }
-  if (!found) return absl::NotFoundError(base::strCat(resource, " not found in config dump"));
+  if (!found) return absl::NotFoundError(base::strCat(resource, " not found in config dump; known are ", kLists));
   return out;
+}
+
+absl::Status keepNamed(envoy::admin::v3::ConfigDump& dump, std::string_view pattern) {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  const re2::RE2 names(re2::StringPiece(pattern.data(), pattern.size()), options);
+  if (!names.ok()) {
+    return absl::InvalidArgumentError(base::strCat("name_regex is no regular expression: ", names.error()));
+  }
+  for (google::protobuf::Any& any : *dump.mutable_configs()) {
+    const std::unique_ptr<Message> part = unpacked(any);
+    if (!part) continue;
+    keepNamed(*part, names);
+    any.PackFrom(*part);
+  }
+  return absl::OkStatus();
+}
+
+// `whole`: of the parts of the dump, those that no path means are left out.
+absl::Status keepFields(envoy::admin::v3::ConfigDump& dump, std::string_view text, bool whole) {
+  absl::StatusOr<FieldMask> mask = FieldMask::parse(text);
+  if (!mask.ok()) return absl::InvalidArgumentError(base::strCat("mask: ", base::toStd(mask.status().message())));
+  envoy::admin::v3::ConfigDump out;
+  for (google::protobuf::Any& any : *dump.mutable_configs()) {
+    const std::unique_ptr<Message> part = unpacked(any);
+    if (!part || (whole && !mask->touches(*part->GetDescriptor()))) continue;
+    mask->trim(*part);
+    out.add_configs()->PackFrom(*part);
+  }
+  const std::string unknown =
+      out.configs_size() == 0 && whole ? std::string(text.substr(0, text.find(','))) : mask->unknown();
+  if (!unknown.empty()) {
+    return absl::InvalidArgumentError(base::strCat("mask: '", unknown, "' is no field of ",
+                                                   whole ? "the dump, as 'static_clusters.cluster.name' is"
+                                                         : "the resources, as 'cluster.name' is of a cluster's"));
+  }
+  dump = std::move(out);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -227,34 +259,37 @@ std::string listenersText(const envoy::admin::v3::Listeners& listeners) {
 }
 
 Response configDump(const Query& query, const AdminState& state) {
-  if (const auto unknown = query.unknown({"resource", "name_regex", "include_eds"})) {
+  if (const auto unknown = query.unknown({"resource", "mask", "name_regex", "include_eds"})) {
     return problem(400, base::strCat("parameter '", *unknown,
-                                     "' is not supported; known are resource, name_regex, "
-                                     "include_eds"));
+                                     "' is not supported; known are resource, mask, name_regex, include_eds"));
   }
   envoy::admin::v3::ConfigDump dump = state.configDump(query.has("include_eds"));
   if (const auto pattern = query.get("name_regex")) {
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(1 << 20);
-    const re2::RE2 names(re2::StringPiece(pattern->data(), pattern->size()), options);
-    if (!names.ok()) return problem(400, base::strCat("name_regex is no regular expression: ", names.error()));
-    for (google::protobuf::Any& any : *dump.mutable_configs()) {
-      const std::unique_ptr<Message> part = unpacked(any);
-      if (!part) continue;
-      keepNamed(*part, names);
-      any.PackFrom(*part);
+    if (const absl::Status kept = keepNamed(dump, *pattern); !kept.ok()) {
+      return problem(400, base::toStd(kept.message()));
     }
   }
-  if (const auto resource = query.get("resource")) {
+  const auto resource = query.get("resource");
+  if (resource) {
     absl::StatusOr<envoy::admin::v3::ConfigDump> chosen = onlyResource(dump, std::string(*resource));
     if (!chosen.ok()) {
       return problem(absl::IsNotFound(chosen.status()) ? 404 : 400, base::toStd(chosen.status().message()));
     }
     dump = *std::move(chosen);
   }
+  if (const auto mask = query.get("mask")) {
+    if (const absl::Status kept = keepFields(dump, *mask, !resource); !kept.ok()) {
+      return problem(400, base::toStd(kept.message()));
+    }
+  }
   config::redact(dump);
   return jsonOf(dump);
+}
+
+Response clientStatus(const AdminState& state) {
+  envoy::service::status::v3::ClientStatusResponse status = state.clientStatus();
+  config::redact(status);
+  return jsonOf(status);
 }
 
 Response keySets(const std::vector<jwt::RemoteKeys::Health>& sets) {

@@ -20,8 +20,12 @@ using HealthReason = std::function<std::string(const std::string& cluster, size_
 std::string clustersText(const envoy::admin::v3::Clusters& clusters, const HealthReason& reason_of);
 std::string listenersText(const envoy::admin::v3::Listeners& listeners);
 
-// Parameters: resource (a repeated field of a part of the dump), name_regex, include_eds.
+// Parameters: resource (a repeated field of a part of the dump), mask (paths of fields, of its entries if there is a
+// resource), name_regex, include_eds.
 Response configDump(const Query& query, const AdminState& state);
+
+// The client's side of CSDS, as JSON.
+Response clientStatus(const AdminState& state);
 
 // A message as Envoy's admin pages print it: field names of the proto, indented.
 // `all_fields`: numbers, texts and lists that have their default are printed too.

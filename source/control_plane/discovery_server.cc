@@ -100,14 +100,45 @@ TypeStatus typeStatus(const Subscription& subscription) {
           .up_to_date = subscription.settled() && !subscription.holdsRemovals() && !subscription.refused()};
 }
 
+// Those that report say so by who they are; until the first report nothing is known of what they serve.
+bool isOurs(const Node& node) {
+  return node.user_agent.starts_with("sluice ");
+}
+
+// Whether the client took the last response of the type, whatever it made of it.
+bool tookAll(const Subscription& subscription, const std::optional<xds::ServingReport>& report) {
+  if (!report) return false;
+  const auto taken = report->taken.find(std::string(xds::typeName(typeUrl(subscription.type()))));
+  return (taken == report->taken.end() ? std::string() : taken->second) == subscription.lastNonce();
+}
+
 }  // namespace
+
+std::string_view wordOf(NodeState state) {
+  switch (state) {
+    case NodeState::kServes:
+      return "serves";
+    case NodeState::kWarming:
+      return "warming";
+    case NodeState::kRefuses:
+      return "refuses";
+    case NodeState::kUnanswered:
+      return "unanswered";
+    case NodeState::kNothing:
+      return "nothing";
+  }
+  return "";
+}
 
 // A client process: what its streams have in common.
 struct DiscoveryStream::Process {
-  Process(DiscoveryServer& server, Node who)
-      : node(std::move(who)), silence(server.timers_, [this, &server] { server.pump(*this); }) {}
+  Process(DiscoveryServer& server, Node who, std::shared_ptr<const envoy::config::core::v3::Node> as_told)
+      : node(std::move(who)),
+        as_told(std::move(as_told)),
+        silence(server.timers_, [this, &server] { server.pump(*this); }) {}
 
   const Node node;
+  const std::shared_ptr<const envoy::config::core::v3::Node> as_told;  // null: it told nothing
   Proxy proxy;
   std::string problem;
   std::vector<DiscoveryStream*> streams;  // borrowed
@@ -143,6 +174,7 @@ DiscoveryStream::~DiscoveryStream() {
 absl::Status DiscoveryStream::onMessage(std::string_view bytes) {
   absl::StatusOr<xds::Request> request = xds::wireEncoder(wireVariant(kind_.variant)).decodeRequest(bytes);
   if (!request.ok()) return request.status();
+  if (request->type_url == xds::kServingReportType) return takeReport(*request);
   if (process_ == nullptr) {
     if (absl::Status status = identify(*request); !status.ok()) return status;
   }
@@ -175,13 +207,21 @@ absl::Status DiscoveryStream::onMessage(std::string_view bytes) {
 }
 
 absl::Status DiscoveryStream::identify(const xds::Request& request) {
-  Node node = request.node == nullptr ? Node{} : nodeFrom(*request.node);
-  process_ = server_.processFor(*this, std::move(node));
+  process_ = server_.processFor(*this, request);
   process_->streams.push_back(this);
   state_.emplace(kind_.variant, process_->proxy);
   server_.logger_.info(kLog, "node '", process_->node.id, "' (cluster '", process_->node.cluster, "') connected from ",
                        address_);
   if (process_->proxy.snapshot() == nullptr) server_.giveSnapshot(*process_);
+  return absl::OkStatus();
+}
+
+// It changes nothing that is sent.
+absl::Status DiscoveryStream::takeReport(const xds::Request& request) {
+  if (process_ == nullptr) return absl::InvalidArgumentError("a report of what serves is no first request");
+  std::optional<xds::ServingReport> report = xds::reportOf(request);
+  if (!report) return absl::InvalidArgumentError("a report of what serves is not well-formed");
+  report_ = std::move(report);
   return absl::OkStatus();
 }
 
@@ -201,7 +241,7 @@ bool DiscoveryStream::writeNext() {
                         " removed");
   writing_ = true;
   writer_.write(
-      xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.options_.identifier)));
+      xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.identifier_)));
   return state_->dirtyCount() != dirty;
 }
 
@@ -209,7 +249,12 @@ bool DiscoveryStream::writeNext() {
 
 DiscoveryServer::DiscoveryServer(SnapshotSource& source, event::TimerQueue& timers, observability::Logger& logger,
                                  WallClock clock, Options options)
-    : source_(source), timers_(timers), logger_(logger), clock_(std::move(clock)), options_(std::move(options)) {}
+    : source_(source),
+      timers_(timers),
+      logger_(logger),
+      clock_(std::move(clock)),
+      options_(std::move(options)),
+      identifier_(base::strCat(options_.identifier, xds::kTakesReports)) {}
 
 std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::string address, MessageWriter& writer) {
   return std::unique_ptr<DiscoveryStream>(new DiscoveryStream(*this, kind, std::move(address), writer));
@@ -218,13 +263,15 @@ std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::str
 // Streams of single types that come from one host and name one node belong to one process, which may have a connection
 // for each; should they be several processes, their order is kept all the more. An aggregated stream is a process of
 // its own: several clients may give the same node.
-std::shared_ptr<DiscoveryStream::Process> DiscoveryServer::processFor(const DiscoveryStream& stream, Node node) {
-  if (!stream.kind_.type) return std::make_shared<DiscoveryStream::Process>(*this, std::move(node));
+std::shared_ptr<DiscoveryStream::Process> DiscoveryServer::processFor(const DiscoveryStream& stream,
+                                                                      const xds::Request& first) {
+  Node node = first.node == nullptr ? Node{} : nodeFrom(*first.node);
+  if (!stream.kind_.type) return std::make_shared<DiscoveryStream::Process>(*this, std::move(node), first.node);
   std::erase_if(shared_, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<DiscoveryStream::Process>& known = shared_[ProcessKey(hostOf(stream.address_), node.id, node.cluster)];
   std::shared_ptr<DiscoveryStream::Process> process = known.lock();
   if (process == nullptr || process->node != node) {
-    process = std::make_shared<DiscoveryStream::Process>(*this, std::move(node));
+    process = std::make_shared<DiscoveryStream::Process>(*this, std::move(node), first.node);
     known = process;
   }
   return process;
@@ -285,12 +332,46 @@ std::vector<NodeStatus> DiscoveryServer::status() const {
                      .problem = process.problem,
                      .up_to_date = process.problem.empty() && process.proxy.upToDate()});
     }
-    for (ResourceType type : kResourceTypes) {
-      const Subscription& subscription = stream->state_->subscription(type);
-      if (subscription.started()) all[place->second].types.push_back(typeStatus(subscription));
-    }
+    addStream(*stream, all[place->second]);
   }
   return all;
+}
+
+void DiscoveryServer::forEachClient(
+    const std::function<void(const envoy::config::core::v3::Node& node, const Subscriptions&)>& visit) const {
+  for (const DiscoveryStream* stream : streams_) {
+    // Each process once, with its first stream.
+    if (stream->process_ == nullptr || stream->process_->streams.front() != stream) continue;
+    Subscriptions subscriptions;
+    for (const DiscoveryStream* own : stream->process_->streams) {
+      for (ResourceType type : kResourceTypes) {
+        const Subscription& subscription = own->state_->subscription(type);
+        if (subscription.started()) subscriptions.push_back(&subscription);
+      }
+    }
+    const auto& node = stream->process_->as_told;
+    visit(node == nullptr ? envoy::config::core::v3::Node::default_instance() : *node, subscriptions);
+  }
+}
+
+// The worst that is known of any stream counts.
+void DiscoveryServer::addStream(const DiscoveryStream& stream, NodeStatus& node) {
+  const auto worsen = [&node](NodeState state) { node.state = std::max(node.state, state); };
+  if (!node.problem.empty() || node.version.empty()) worsen(NodeState::kNothing);
+  for (ResourceType type : kResourceTypes) {
+    const Subscription& subscription = stream.state_->subscription(type);
+    if (!subscription.started()) continue;
+    node.types.push_back(typeStatus(subscription));
+    if (subscription.refused()) worsen(NodeState::kRefuses);
+    const bool taken = !isOurs(node.node) || tookAll(subscription, stream.report_);
+    if (!subscription.settled() || !taken) worsen(NodeState::kUnanswered);
+    if (subscription.holdsRemovals()) worsen(NodeState::kWarming);
+  }
+  if (!stream.report_) return;
+  node.reports = true;
+  node.waiting_count += stream.report_->waiting_count;
+  node.waiting.insert(node.waiting.end(), stream.report_->waiting.begin(), stream.report_->waiting.end());
+  if (stream.report_->waiting_count > 0) worsen(NodeState::kWarming);
 }
 
 }  // namespace sluice::control_plane

@@ -21,6 +21,7 @@
 #include "source/control_plane/stream_state.h"
 #include "source/event/timer.h"
 #include "source/observability/log.h"
+#include "source/xds/serving_report.h"
 #include "source/xds/wire.h"
 
 namespace sluice::control_plane {
@@ -42,15 +43,30 @@ struct TypeStatus {
   bool up_to_date = false;
 };
 
+// What a node does with the newest that it is to have; the later the worse.
+enum class NodeState : uint8_t {
+  kServes,      // all of it; of a node that reports nothing: all was acknowledged
+  kWarming,     // all was acknowledged, and some of it waits, or something old is still to be removed
+  kRefuses,     // there is nothing left to send, and some of it was refused
+  kUnanswered,  // something is on its way there, or its answer is
+  kNothing,     // it gets nothing new: see `problem`
+};
+// "serves", "warming", "refuses", "unanswered", "nothing".
+std::string_view wordOf(NodeState state);
+
 struct NodeStatus {
   Node node;
   std::string address;
   std::chrono::system_clock::time_point connected_since;
   Variant variant;
   bool aggregated = false;
-  std::string version;            // of the snapshot that it is to have; empty: none
-  std::string problem;            // why it has none, or only an older one
-  bool up_to_date = false;        // everything sent and acknowledged
+  std::string version;      // of the snapshot that it is to have; empty: none
+  std::string problem;      // why it has none, or only an older one
+  bool up_to_date = false;  // everything sent and acknowledged
+  NodeState state = NodeState::kServes;
+  bool reports = false;  // it tells what serves
+  std::vector<xds::ServingReport::Waiting> waiting = {};
+  uint64_t waiting_count = 0;     // of which `waiting` has the first
   std::vector<TypeStatus> types;  // those that it asked for
 };
 
@@ -73,6 +89,7 @@ class DiscoveryStream final : public ServedStream {
 
   DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, MessageWriter& writer);
   absl::Status identify(const xds::Request& request);
+  absl::Status takeReport(const xds::Request& request);
   bool writeNext();
 
   DiscoveryServer& server_;
@@ -82,6 +99,7 @@ class DiscoveryStream final : public ServedStream {
   MessageWriter& writer_;
   std::shared_ptr<Process> process_;  // null until the first message said who asks
   std::optional<StreamState> state_;
+  std::optional<xds::ServingReport> report_;  // the last
   bool writing_ = false;
   bool warned_of_type_ = false;
   bool warned_of_secrets_ = false;
@@ -92,7 +110,7 @@ class DiscoveryServer {
   using WallClock = std::function<std::chrono::system_clock::time_point()>;
 
   struct Options {
-    std::string identifier;     // goes out as control_plane.identifier
+    std::string identifier;     // goes out as control_plane.identifier, with xds::kTakesReports
     bool serve_secrets = true;  // false: requests for them get no answer
   };
 
@@ -107,11 +125,17 @@ class DiscoveryServer {
 
   std::vector<NodeStatus> status() const;
 
+  // Calls `visit` with each client as it told of itself, and with what it asks for; valid during the call.
+  using Subscriptions = std::vector<const Subscription*>;
+  void forEachClient(
+      const std::function<void(const envoy::config::core::v3::Node& node, const Subscriptions&)>& visit) const;
+
  private:
   friend class DiscoveryStream;
   using ProcessKey = std::tuple<std::string, std::string, std::string>;
 
-  std::shared_ptr<DiscoveryStream::Process> processFor(const DiscoveryStream& stream, Node node);
+  static void addStream(const DiscoveryStream& stream, NodeStatus& node);
+  std::shared_ptr<DiscoveryStream::Process> processFor(const DiscoveryStream& stream, const xds::Request& first);
   void giveSnapshot(DiscoveryStream::Process& process);
   void pump(DiscoveryStream::Process& process);
 
@@ -120,6 +144,7 @@ class DiscoveryServer {
   observability::Logger& logger_;
   const WallClock clock_;
   const Options options_;
+  const std::string identifier_;
   std::vector<DiscoveryStream*> streams_;                                 // borrowed; in the order of opening
   std::map<ProcessKey, std::weak_ptr<DiscoveryStream::Process>> shared_;  // processes on streams of single types
 };

@@ -161,6 +161,7 @@ class Call final : public grpc::ServerGenericBidiReactor, public MessageWriter {
 
  private:
   void readDone(bool ok);
+  void readNext();
 
   Server& server_;
   const std::string method_;
@@ -229,7 +230,9 @@ void Call::OnWriteDone(bool ok) {
   server_.loop().post([this, ok] {
     if (finished_) return;
     if (!ok) return finish(grpc::Status::CANCELLED);
+    if (stream_->reads() == ServedStream::Reads::kOnce) return finish(grpc::Status::OK);
     stream_->onWritten();
+    if (stream_->reads() == ServedStream::Reads::kWhenAnswered) readNext();
   });
 }
 
@@ -249,8 +252,12 @@ void Call::readDone(bool ok) {
   if (!ok) return finish(grpc::Status::OK);
   const absl::Status status = stream_->onMessage(bytesOf(incoming_));
   if (!status.ok()) {
-    return finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, std::string(status.message())));
+    return finish(grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message())));
   }
+  if (stream_->reads() == ServedStream::Reads::kAlways) readNext();
+}
+
+void Call::readNext() {
   incoming_.Clear();
   StartRead(&incoming_);
 }

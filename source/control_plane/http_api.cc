@@ -61,6 +61,13 @@ Json typeJson(const TypeStatus& type) {
   return json;
 }
 
+Json waitingJson(const xds::ServingReport::Waiting& waiting) {
+  const std::optional<ResourceType> type = resourceTypeOf(waiting.type);
+  return Json{{"type", type ? typeWord(*type) : std::string_view(waiting.type)},
+              {"name", waiting.name},
+              {"waits_for", waiting.waits_for}};
+}
+
 Json nodeJson(const NodeStatus& node) {
   Json types = Json::object();
   for (const TypeStatus& type : node.types) types[std::string(typeWord(type.type))] = typeJson(type);
@@ -73,7 +80,14 @@ Json nodeJson(const NodeStatus& node) {
             {"variant", node.variant == Variant::kDelta ? "delta" : "state of the world"},
             {"version", node.version},
             {"up_to_date", node.up_to_date},
+            {"state", wordOf(node.state)},
+            {"reports_serving", node.reports},
             {"types", std::move(types)}};
+  if (node.waiting_count > 0) {
+    Json& waiting = json["waiting"] = Json::array();
+    for (const auto& one : node.waiting) waiting.push_back(waitingJson(one));
+    json["waiting_count"] = node.waiting_count;
+  }
   if (!node.problem.empty()) json["problem"] = node.problem;
   return json;
 }
@@ -175,9 +189,10 @@ HttpResponse HttpApi::health() const {
 HttpResponse HttpApi::status() const {
   const std::vector<NodeStatus> nodes = discovery_.status();
   Json list = Json::array();
-  size_t up_to_date = 0;
+  size_t up_to_date = 0, serving = 0;
   for (const NodeStatus& node : nodes) {
     up_to_date += node.up_to_date ? 1 : 0;
+    serving += node.state == NodeState::kServes ? 1 : 0;
     list.push_back(nodeJson(node));
   }
   Json errors = Json::array();
@@ -185,11 +200,13 @@ HttpResponse HttpApi::status() const {
   Json warnings = Json::array();
   for (const config::ConfigError& warning : store_.lastErrors().warnings()) warnings.push_back(errorJson(warning));
   return answer(Json{{"version", store_.intent() == nullptr ? "" : store_.intent()->version()},
+                     {"generation", store_.generation()},
                      {"directory", store_.directory()},
                      {"resources", store_.intent() == nullptr ? 0 : store_.intent()->resourceCount()},
                      {"errors", std::move(errors)},
                      {"warnings", std::move(warnings)},
                      {"nodes_up_to_date", up_to_date},
+                     {"nodes_serving", serving},
                      {"nodes", std::move(list)},
                      {"load", fleetJson(loads_.load().sum)}});
 }
@@ -259,8 +276,10 @@ HttpResponse HttpApi::apply(const HttpRequest& request, std::string_view query) 
   if (options_.on_applied) options_.on_applied();
   Json warnings = Json::array();
   for (const config::ConfigError& warning : store_.lastErrors().warnings()) warnings.push_back(errorJson(warning));
-  return answer(Json{
-      {"version", *version}, {"file", base::strCat(store_.directory(), "/", file)}, {"warnings", std::move(warnings)}});
+  return answer(Json{{"version", *version},
+                     {"generation", store_.generation()},
+                     {"file", base::strCat(store_.directory(), "/", file)},
+                     {"warnings", std::move(warnings)}});
 }
 
 }  // namespace sluice::control_plane

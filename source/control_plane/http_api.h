@@ -1,7 +1,8 @@
 // The control plane's HTTP API as a function from request to response; sockets are someone else's business.
 //
 //   GET  /healthz             "ok", or 503 and why: the directory was never good
-//   GET  /api/v1/status       each connected node, each type: version sent, acknowledged, refused and why
+//   GET  /api/v1/status       each connected node: whether it serves the newest and what it waits for; each type of it:
+//                             version sent, acknowledged, refused and why
 //   GET  /api/v1/load         what the last reports say, by cluster and locality; ?cluster= and ?proxy= narrow it
 //   GET  /api/v1/resources    what is served, with its place; ?type= and ?name= narrow it
 //   POST /api/v1/resources    a file of intent; ?file= names it in the directory. Validated as a whole, then written

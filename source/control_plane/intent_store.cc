@@ -220,8 +220,9 @@ bool IntentStore::reload() {
   const bool changed = intent_ == nullptr || intent_->version() != intent->version();
   intent_ = std::move(intent);
   if (!changed) return true;
-  logger_.info(kLog, directory_, " is version ", intent_->version(), ": ", intent_->resourceCount(), " resources in ",
-               intent_->files().size(), " files");
+  ++generation_;
+  logger_.info(kLog, directory_, " is version ", intent_->version(), " (generation ", generation_,
+               "): ", intent_->resourceCount(), " resources in ", intent_->files().size(), " files");
   return true;
 }
 

@@ -39,6 +39,8 @@ class IntentStore : public SnapshotSource {
 
   // Null until the first good load.
   const Intent* intent() const { return intent_.get(); }
+  // How many good versions there were since the start, each other than the one before.
+  uint64_t generation() const { return generation_; }
   // Of the last scan; without errors if it was good.
   const config::ErrorList& lastErrors() const { return last_errors_; }
   const std::string& directory() const { return directory_; }
@@ -60,6 +62,7 @@ class IntentStore : public SnapshotSource {
   const ResourceValidator& validator_;
   observability::Logger& logger_;
   std::unique_ptr<Intent> intent_;
+  uint64_t generation_ = 0;
   Parsed parsed_;
   config::ErrorList last_errors_;
   std::vector<config::ConfigError> ignored_;  // what of the directory is not read

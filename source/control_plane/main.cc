@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "source/admin/http_endpoint.h"
 #include "source/base/text.h"
+#include "source/control_plane/client_status.h"
 #include "source/control_plane/discovery_server.h"
 #include "source/control_plane/grpc_server.h"
 #include "source/control_plane/http_api.h"
@@ -257,6 +258,7 @@ int run(const Flags& flags) {
   const auto open = [&discovery, &loads](std::string_view method, const std::string& address,
                                          MessageWriter& writer) -> std::unique_ptr<ServedStream> {
     if (method == kLoadReportMethod) return loads.open(address, writer);
+    if (auto status = openClientStatus(method, discovery, writer)) return status;
     const std::optional<StreamKind> kind = streamKindOf(method);
     return kind ? discovery.open(*kind, address, writer) : nullptr;
   };

@@ -4,6 +4,7 @@
 // loop's.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,11 +21,19 @@ class MessageWriter {
 
 class ServedStream {
  public:
+  // When the next message is read: always, when the last one was answered, or never, because the answer ends the call.
+  enum class Reads : uint8_t { kAlways, kWhenAnswered, kOnce };
+
+  explicit ServedStream(Reads reads = Reads::kAlways) : reads_(reads) {}
   virtual ~ServedStream() = default;
-  // An error ends the call (InvalidArgument).
+  Reads reads() const { return reads_; }
+  // An error ends the call.
   virtual absl::Status onMessage(std::string_view bytes) = 0;
   // The writer took the last message and is ready for another.
   virtual void onWritten() = 0;
+
+ private:
+  const Reads reads_;
 };
 
 }  // namespace sluice::control_plane

@@ -35,7 +35,7 @@ void Subscription::onRequest(const Request& request, TimePoint now) {
     markDirty(now);
     return;
   }
-  const std::string current = last_nonce_ == 0 ? std::string() : std::to_string(last_nonce_);
+  const std::string current = lastNonce();
   if (variant_ == Variant::kStateOfTheWorld && !request.nonce.empty() && request.nonce != current) return;
   takeVerdict(request, now);
   takeInterest(request, first);
@@ -154,6 +154,20 @@ void Subscription::takeVerdict(const Request& request, TimePoint now) {
   });
   version_acknowledged_ = response.version;
   if (refused_.empty()) last_error_.reset();
+}
+
+void Subscription::forEachShown(const std::function<void(const Shown&)>& visit) const {
+  for (const auto& [name, sent] : sent_) {
+    Shown shown{.name = name, .version = sent.version, .sent = sent.resource.get(), .accepted = sent.accepted.get()};
+    if (const auto refused = refused_.find(name); refused != refused_.end()) {
+      shown.refused = true;
+      shown.refused_version = refused->second;
+    }
+    visit(shown);
+  }
+  for (const std::string& name : names_) {
+    if (!sent_.contains(name)) visit({.name = name, .version = {}, .answered = false});
+  }
 }
 
 void Subscription::accept(const std::string& name, const std::string& version, TimePoint now) {

@@ -7,10 +7,12 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "source/control_plane/discovery_messages.h"
@@ -64,11 +66,23 @@ class Subscription {
 
   // For the status page.
   const std::string& versionSent() const { return version_sent_; }
+  std::string lastNonce() const { return last_nonce_ == 0 ? std::string() : std::to_string(last_nonce_); }
   const std::string& versionAcknowledged() const { return version_acknowledged_; }
   const std::optional<std::string>& lastError() const { return last_error_; }
   bool wildcard() const { return wildcard_; }
   const std::set<std::string, std::less<>>& names() const { return names_; }
   size_t resourcesSent() const { return sent_.size(); }
+  // One that the client asked for. Valid during the call.
+  struct Shown {
+    std::string_view name;
+    std::string_view version;            // sent last; empty: there is none, or it was not sent yet
+    const Resource* sent = nullptr;      // null: as `version`, or known by version only (from an earlier stream)
+    const Resource* accepted = nullptr;  // the newest that the client acknowledged on this stream
+    bool answered = true;                // it was sent, or said not to exist
+    bool refused = false;                // for lastError()
+    std::string_view refused_version = {};
+  };
+  void forEachShown(const std::function<void(const Shown&)>& visit) const;
 
  private:
   struct Sent {

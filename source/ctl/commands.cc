@@ -5,6 +5,7 @@
 #include <iostream>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "nlohmann/json.hpp"
 #include "source/base/percent.h"
@@ -18,6 +19,7 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kReadLimit{10};
 constexpr std::chrono::seconds kApplyLimit{60};
+constexpr std::chrono::milliseconds kLook{100};  // between two looks at the status
 
 // The answer's body if the call was done; otherwise says why not and sets `code`.
 std::optional<std::string> ask(const Endpoint& endpoint, const Call& call, std::chrono::seconds limit, ExitCode& code) {
@@ -82,7 +84,37 @@ ExitCode get(const Settings& settings, std::string_view type, std::string_view n
   return show(settings, settings.control, target + "&name=" + base::percentEncoded(name), nullptr);
 }
 
-ExitCode applyFile(const Settings& settings, const std::string& path) {
+namespace {
+
+// Says at the end how the fleet stands, whatever came of it.
+ExitCode waitUntilServed(const Settings& settings, int64_t generation, const std::string& version,
+                         std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (true) {
+    ExitCode code = kDone;
+    const auto body = ask(settings.control, {.target = "/api/v1/status"}, kReadLimit, code);
+    if (!body) return code;
+    const json status = json::parse(*body, nullptr, /*allow_exceptions=*/false);
+    const Wait found = judge(status, generation, version);
+    const bool over = std::chrono::steady_clock::now() >= deadline;
+    if (found == Wait::kGoOn && !over) {
+      std::this_thread::sleep_for(kLook);
+      continue;
+    }
+    std::cout << (settings.json ? withNewline(*body) : fleetLine(status) + "\n");
+    if (found == Wait::kServed) return kDone;
+    std::cerr << "sluicectl: "
+              << (found == Wait::kReplaced ? "another generation has taken its place"
+                  : found == Wait::kGoOn   ? base::strCat("not all proxies serve it after ", limit.count(), " s")
+                                           : std::string("not all proxies serve it"))
+              << "\n";
+    return kRefused;
+  }
+}
+
+}  // namespace
+
+ExitCode applyFile(const Settings& settings, const std::string& path, std::optional<std::chrono::seconds> wait) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (!file || (file.peek() != std::ifstream::traits_type::eof() && !(text << file.rdbuf()))) {
@@ -99,13 +131,20 @@ ExitCode applyFile(const Settings& settings, const std::string& path) {
                         kApplyLimit, code);
   if (!body) return code;
   const json parsed = json::parse(*body, nullptr, /*allow_exceptions=*/false);
-  if (settings.json || !parsed.is_object()) {
-    std::cout << withNewline(*body);
+  const bool readable = parsed.is_object() && parsed.contains("version") && parsed["version"].is_string();
+  if (wait && (!readable || !parsed.contains("generation") || !parsed["generation"].is_number_integer())) {
+    std::cerr << "sluicectl: the control plane tells no generation to wait for; it is older than this program\n";
+    return kRefused;
+  }
+  if (settings.json || !readable) {
+    if (!wait) std::cout << withNewline(*body);
   } else {
     std::cerr << warningLines(parsed);
     std::cout << parsed.value("file", name) << " applied; version " << parsed.value("version", "?") << "\n";
   }
-  return code;
+  if (!wait) return code;
+  std::cout << std::flush;
+  return waitUntilServed(settings, parsed["generation"].get<int64_t>(), parsed["version"].get<std::string>(), *wait);
 }
 
 }  // namespace sluice::ctl

@@ -1,6 +1,8 @@
 // The commands of sluicectl. Each prints what it has to say and gives the program's exit code.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,7 +29,8 @@ ExitCode load(const Settings& settings, std::string_view cluster);
 ExitCode configDump(const Settings& settings);
 // Resources of a type; one of them if `name` is not empty.
 ExitCode get(const Settings& settings, std::string_view type, std::string_view name);
-// Posts a file to the control plane.
-ExitCode applyFile(const Settings& settings, const std::string& path);
+// Posts a file to the control plane. With `wait`: then waits, at most so long, until each connected proxy serves it or
+// has refused it; kRefused if one does not serve it.
+ExitCode applyFile(const Settings& settings, const std::string& path, std::optional<std::chrono::seconds> wait);
 
 }  // namespace sluice::ctl

@@ -29,18 +29,60 @@ TEST_CASE("Columns of a table are as wide as their widest cell") {
   CHECK(table({{"A", "B"}, {"long", "x"}, {"c", ""}}) == "A     B\nlong  x\nc\n");
 }
 
-TEST_CASE("The status tells who refuses what and why, and how many serve the version") {
-  const json status = json::parse(R"({"version": "v2", "resources": 3, "errors": [], "nodes_up_to_date": 1, "nodes": [
-    {"id": "a", "cluster": "edge", "address": "1.2.3.4:5", "types": {"cluster":
+namespace {
+
+json statusWith(const std::string& nodes) {
+  return json::parse(
+      R"({"version": "v2", "generation": 7, "resources": 3, "errors": [], "nodes_serving": 1, "nodes": )" + nodes +
+      "}");
+}
+
+}  // namespace
+
+TEST_CASE("The status tells who refuses what and why, and how many serve the generation") {
+  const json status = statusWith(R"([
+    {"id": "a", "cluster": "edge", "address": "1.2.3.4:5", "state": "serves", "types": {"cluster":
       {"version_sent": "c2", "version_acknowledged": "c2", "up_to_date": true}}},
-    {"id": "b", "cluster": "edge", "address": "1.2.3.4:6", "types": {"cluster":
-      {"version_sent": "c2", "version_acknowledged": "c1", "up_to_date": false, "refused": "x: bad"}}}]})");
+    {"id": "b", "cluster": "edge", "address": "1.2.3.4:6", "state": "refuses", "types": {"cluster":
+      {"version_sent": "c2", "version_acknowledged": "c1", "up_to_date": false, "refused": "x: bad"}}}])");
 
   const std::string text = renderStatus(status);
 
   CHECK_THAT(text, Contains("a     edge     1.2.3.4:5  cluster  c2    c2            ok"));
   CHECK_THAT(text, Contains("b refuses cluster: x: bad"));
-  CHECK_THAT(text, Contains("1/2 proxies serve version v2 (3 resources)"));
+  CHECK_THAT(text, Contains("1 of 2 serve generation 7 (version v2, 3 resources); 1 refused cluster: x: bad\n"));
+}
+
+TEST_CASE("Who does not serve a generation is counted by the reason, the most frequent first") {
+  const std::string refused =
+      R"({"state": "refuses", "types": {"cluster": {"refused": "envoy.config.cluster.v3.Cluster \"pay: ments\": load_assignment.endpoints[0]: weights sum to 0; envoy.config.cluster.v3.Cluster \"y\": a: b"}}})";
+  const std::string other =
+      R"({"state": "refuses", "types": {"route": {"refused": "envoy.config.route.v3.RouteConfiguration \"r\": is bad: why"}}})";
+  const json status = statusWith("[" + refused + "," + other + "," + refused + R"(, {"state": "serves"},
+    {"state": "warming", "waiting": [{"type": "listener", "name": "l", "waits_for": "secret 's'"}]},
+    {"state": "warming"}, {"state": "unanswered"}, {"state": "nothing", "problem": "no file"}])");
+
+  const std::string line = fleetLine(status);
+
+  CHECK(line.find("1 of 8 serve generation 7 (version v2, 3 resources); "
+                  "2 refused cluster pay: ments at load_assignment.endpoints[0]: weights sum to 0, and more; ") == 0);
+  CHECK_THAT(line, Contains("; 1 refused route r: is bad: why"));
+  CHECK_THAT(line, Contains("; 1 wait: listener l waits for secret 's'"));
+  CHECK_THAT(line, Contains("; 1 did not answer yet"));
+  CHECK_THAT(line, Contains("; 1 get nothing new: no file"));
+}
+
+TEST_CASE("Who waits for a generation goes on as long as something is on its way") {
+  const auto of = [](const std::string& states) { return judge(statusWith(states), 7, "v2"); };
+
+  CHECK(of("[]") == Wait::kServed);
+  CHECK(of(R"([{"state": "serves"}])") == Wait::kServed);
+  CHECK(of(R"([{"state": "serves"}, {"state": "warming"}])") == Wait::kGoOn);
+  CHECK(of(R"([{"state": "refuses"}, {"state": "unanswered"}])") == Wait::kGoOn);
+  CHECK(of(R"([{"state": "serves"}, {"state": "refuses"}])") == Wait::kNotServed);
+  CHECK(of(R"([{"state": "nothing"}])") == Wait::kNotServed);
+  CHECK(judge(statusWith("[]"), 6, "v1") == Wait::kReplaced);
+  CHECK(judge(statusWith("[]"), 2, "v2") == Wait::kServed);
 }
 
 TEST_CASE("The status tells the errors of a directory that was refused") {

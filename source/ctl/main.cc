@@ -1,11 +1,14 @@
 // sluicectl: the command-line client of sluice and sluice-control.
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "source/ctl/commands.h"
 
 namespace sluice::ctl {
@@ -18,17 +21,22 @@ constexpr std::string_view kHelp =
     "\n"
     "  sluicectl validate FILE|DIR   a proxy's bootstrap, a file of resources, or a directory as sluice-control reads "
     "it\n"
-    "  sluicectl status              what each proxy was sent, acknowledged or refused, and why\n"
+    "  sluicectl status              what each proxy was sent, acknowledged or refused, and why, and how many serve "
+    "it\n"
     "  sluicectl load [CLUSTER]      requests per second, errors and requests in flight, by cluster and locality\n"
     "  sluicectl get TYPE [NAME]     what the control plane serves: clusters, endpoints, listeners, routes,\n"
     "                              secrets (private keys are left out)\n"
-    "  sluicectl apply FILE          hands a file of resources to the control plane\n"
+    "  sluicectl apply FILE          hands a file of resources to the control plane; with --wait, until each "
+    "connected\n"
+    "                              proxy serves it or has refused it\n"
     "  sluicectl config-dump         what a proxy has\n"
     "\n"
     "  --control URL      the control plane's API (http://127.0.0.1:18001)\n"
     "  --admin URL        a proxy's admin address (http://127.0.0.1:9901)\n"
     "  --token-file FILE  what the control plane asks a writer for\n"
     "  --json             the answer as JSON\n"
+    "  --wait             of apply: exit with 1 if not all connected proxies serve it in time\n"
+    "  --timeout SECONDS  of apply --wait: 1 to 86400 (60)\n"
     "  --version, --help\n"
     "\n"
     "URL is http://HOST:PORT or unix:PATH. Exit codes: 0 done, 1 refused, 2 usage, 3 unreachable.\n";
@@ -44,6 +52,8 @@ struct CommandLine {
   std::string control = "http://127.0.0.1:18001";
   std::string admin = "http://127.0.0.1:9901";
   std::string token_file;
+  std::string timeout;
+  std::optional<std::chrono::seconds> wait;
 
   // Empty, or what is wrong.
   std::string read(const std::vector<std::string>& arguments) {
@@ -55,6 +65,10 @@ struct CommandLine {
       }
       if (argument == "--json") {
         settings.json = true;
+        continue;
+      }
+      if (argument == "--wait") {
+        wait = std::chrono::seconds(60);
         continue;
       }
       const size_t equals = argument.find('=');
@@ -71,6 +85,7 @@ struct CommandLine {
     if (flag == "--control") return &control;
     if (flag == "--admin") return &admin;
     if (flag == "--token-file") return &token_file;
+    if (flag == "--timeout") return &timeout;
     return nullptr;
   }
 
@@ -80,6 +95,15 @@ struct CommandLine {
       if (!parsed.ok()) return std::string(parsed.status().message());
       *endpoint = *std::move(parsed);
     }
+    if (!timeout.empty()) {
+      int64_t seconds = 0;
+      if (!absl::SimpleAtoi(timeout, &seconds) || seconds < 1 || seconds > 86400) {
+        return "--timeout " + timeout + " is no number of seconds from 1 to 86400";
+      }
+      if (!wait) return "--timeout belongs to --wait";
+      wait = std::chrono::seconds(seconds);
+    }
+    if (wait && (words.empty() || words[0] != "apply")) return "--wait belongs to apply";
     if (token_file.empty()) return {};
     std::ifstream file(token_file);
     if (!std::getline(file, settings.token) || settings.token.empty()) {
@@ -119,7 +143,9 @@ int run(const std::vector<std::string>& arguments) {
   if (command == "get") {
     return needs(1, 2) ? get(line.settings, word(1), word(2)) : usageError("get takes a TYPE and perhaps a NAME");
   }
-  if (command == "apply") return needs(1, 1) ? applyFile(line.settings, word(1)) : usageError("apply takes one FILE");
+  if (command == "apply") {
+    return needs(1, 1) ? applyFile(line.settings, word(1), line.wait) : usageError("apply takes one FILE");
+  }
   return usageError("unknown command " + command);
 }
 

@@ -1,6 +1,8 @@
 #include "source/ctl/render.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "source/base/text.h"
@@ -50,6 +52,44 @@ std::string stateOf(const json& type) {
   if (!textAt(type, "refused").empty()) return "refused";
   if (flagAt(type, "up_to_date")) return "ok";
   return textAt(type, "version_sent").empty() ? "waiting" : "unanswered";
+}
+
+// The text of a NACK without what its reader knows: `a.b.Cluster "x": path: why; a.b.Cluster "y": ...` becomes
+// "x at path: why, and more". A text of another form stays as it is.
+std::string refusalOf(const std::string& word, const std::string& text) {
+  const size_t quote = text.find(" \"");
+  const size_t end = quote == std::string::npos ? quote : text.find("\": ", quote + 2);
+  if (end == std::string::npos || text.find(' ') != quote || text.find('.') > quote) {
+    return base::strCat(word, ": ", text);
+  }
+  std::string why = text.substr(end + 3);
+  const size_t next = why.find("; " + text.substr(0, quote + 2));
+  if (next != std::string::npos) why = why.substr(0, next) + ", and more";
+  const size_t colon = why.find(": ");
+  const bool has_path = colon != std::string::npos && why.find(' ') > colon;
+  return base::strCat(word, " ", text.substr(quote + 2, end - quote - 2), has_path ? " at " : ": ", why);
+}
+
+// What a node says for itself that does not serve the newest.
+std::string excuseOf(const json& node) {
+  const std::string state = textAt(node, "state");
+  if (state == "unanswered") return "did not answer yet";
+  if (state == "nothing") {
+    const std::string problem = textAt(node, "problem");
+    return "get nothing new: " + (problem.empty() ? std::string("there is nothing to serve") : problem);
+  }
+  if (state == "refuses") {
+    for (const auto& [word, type] : at(node, "types").items()) {
+      const std::string refused = textAt(type, "refused");
+      if (!refused.empty()) return "refused " + refusalOf(word, refused);
+    }
+    return "refused something";
+  }
+  for (const json& one : at(node, "waiting")) {
+    return base::strCat("wait: ", textAt(one, "type"), " ", textAt(one, "name"), " waits for ",
+                        textAt(one, "waits_for"));
+  }
+  return "have something old that is still to be removed";
 }
 
 // FILE:LINE:COLUMN: PATH: MESSAGE, with the parts that are known.
@@ -140,9 +180,34 @@ std::string renderStatus(const json& status) {
   if (!at(status, "errors").empty()) {
     text += base::strCat(textAt(status, "directory"), " has errors; the last good version goes on being served\n");
   }
-  return text + base::strCat(numberAt(status, "nodes_up_to_date"), "/", nodes.size(), " proxies serve version ",
-                             version, " (", numberAt(status, "resources"), " resources)\n",
-                             status.is_object() && status.contains("load") ? loadLine(at(status, "load")) : "");
+  base::strAppend(text, fleetLine(status), "\n");
+  return text + (status.is_object() && status.contains("load") ? loadLine(at(status, "load")) : "");
+}
+
+std::string fleetLine(const json& status) {
+  const json& nodes = at(status, "nodes");
+  std::map<std::string, size_t> excuses;
+  for (const json& node : nodes) {
+    if (textAt(node, "state") != "serves") ++excuses[excuseOf(node)];
+  }
+  std::string text = base::strCat(numberAt(status, "nodes_serving"), " of ", nodes.size(), " serve generation ",
+                                  numberAt(status, "generation"), " (version ", textAt(status, "version"), ", ",
+                                  numberAt(status, "resources"), " resources)");
+  std::vector<std::pair<std::string, size_t>> most(excuses.begin(), excuses.end());
+  std::stable_sort(most.begin(), most.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (const auto& [excuse, count] : most) base::strAppend(text, "; ", count, " ", excuse);
+  return text;
+}
+
+Wait judge(const json& status, int64_t generation, const std::string& version) {
+  if (numberAt(status, "generation") != generation && textAt(status, "version") != version) return Wait::kReplaced;
+  bool served = true;
+  for (const json& node : at(status, "nodes")) {
+    const std::string state = textAt(node, "state");
+    if (state == "warming" || state == "unanswered") return Wait::kGoOn;
+    served = served && state == "serves";
+  }
+  return served ? Wait::kServed : Wait::kNotServed;
 }
 
 std::string renderLoad(const json& load) {

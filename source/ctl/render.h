@@ -1,6 +1,7 @@
 // What sluicectl prints for people, from the JSON of the APIs. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,14 @@ std::string warningLines(const nlohmann::json& answer);
 
 // GET /api/v1/status: a line a type of each node, refusals below, a summary and the load of the fleet at the end.
 std::string renderStatus(const nlohmann::json& status);
+
+// "47 of 50 serve generation 812 (version v, 9 resources); 3 refused cluster payments at PATH: why": one line.
+std::string fleetLine(const nlohmann::json& status);
+
+// What a status says to who waits for a generation.
+enum class Wait { kServed, kGoOn, kNotServed, kReplaced };
+// kNotServed: nothing is on its way any more, and not all proxies serve it.
+Wait judge(const nlohmann::json& status, int64_t generation, const std::string& version);
 
 // GET /api/v1/load: a line a cluster and a line a locality of it, a summary at the end.
 std::string renderLoad(const nlohmann::json& load);

@@ -4,9 +4,8 @@
 #include <set>
 #include <tuple>
 
-#include "absl/strings/str_cat.h"
-#include "envoy/admin/v3/config_dump_shared.pb.h"
 #include "google/protobuf/util/time_util.h"
+#include "source/server/config_dump.h"
 #include "source/server/proto_address.h"
 #include "source/xds/resource_type.h"
 
@@ -16,43 +15,6 @@ namespace {
 namespace v3 = envoy::admin::v3;
 namespace cluster = upstream::cluster;
 using google::protobuf::util::TimeUtil;
-
-google::protobuf::Timestamp timestampOf(std::chrono::system_clock::time_point time) {
-  return TimeUtil::MillisecondsToTimestamp(
-      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
-}
-
-v3::ClientResourceStatus statusOf(xds::VerdictState state) {
-  switch (state) {
-    case xds::VerdictState::kRequested:
-      return v3::REQUESTED;
-    case xds::VerdictState::kAccepted:
-      return v3::ACKED;
-    case xds::VerdictState::kRejected:
-      return v3::NACKED;
-    case xds::VerdictState::kDoesNotExist:
-      return v3::DOES_NOT_EXIST;
-    case xds::VerdictState::kTimeout:
-      return v3::TIMEOUT;
-  }
-  return v3::UNKNOWN;
-}
-
-// What the verdict says of a dynamic resource, where the dump has a place for it.
-template <typename Item>
-void setVerdict(const xds::Verdict& verdict, Item& item) {
-  item.set_client_status(statusOf(verdict.state));
-  if (verdict.state != xds::VerdictState::kRejected) return;
-  item.mutable_error_state()->set_details(verdict.error);
-  item.mutable_error_state()->set_version_info(verdict.rejected_version);
-}
-
-// `verdicts` are in the order of names.
-const xds::Verdict* find(const std::vector<xds::Verdict>& verdicts, const std::string& name) {
-  const auto at = std::lower_bound(verdicts.begin(), verdicts.end(), name,
-                                   [](const xds::Verdict& verdict, const std::string& n) { return verdict.name < n; });
-  return at == verdicts.end() || at->name != name ? nullptr : &*at;
-}
 
 envoy::config::core::v3::HealthStatus healthOf(cluster::Health health) {
   switch (health) {
@@ -246,126 +208,16 @@ v3::Certificates AdminPages::certificates() const {
   return out;
 }
 
+ConfigSources AdminPages::sources() const {
+  return {deps_.bootstrap, deps_.clusters, deps_.listeners, deps_.scopes, deps_.secrets, deps_.subscriptions};
+}
+
 v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
-  auto verdictsOf = [this](std::string_view type) {
-    std::vector<xds::Verdict> verdicts;
-    if (deps_.subscriptions != nullptr) verdicts = deps_.subscriptions->verdicts(type);
-    std::sort(verdicts.begin(), verdicts.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-    return verdicts;
-  };
-  v3::ConfigDump dump;
-  v3::BootstrapConfigDump bootstrap;
-  *bootstrap.mutable_bootstrap() = deps_.bootstrap;
-  dump.add_configs()->PackFrom(bootstrap);
+  return server::configDump(sources(), include_endpoints);
+}
 
-  v3::ClustersConfigDump clusters;
-  const std::vector<xds::Verdict> cluster_verdicts = verdictsOf(xds::kClusterType);
-  for (const auto& [name, entry] : deps_.clusters.entries()) {
-    if (entry->leaving != 0) continue;
-    for (const ClusterManager::Generation* generation : {entry->active.get(), entry->warming.get()}) {
-      if (generation == nullptr) continue;
-      if (entry->is_static) {
-        auto& item = *clusters.add_static_clusters();
-        item.mutable_cluster()->PackFrom(generation->proto);
-        *item.mutable_last_updated() = timestampOf(generation->updated);
-        continue;
-      }
-      auto& item = generation == entry->active.get() ? *clusters.add_dynamic_active_clusters()
-                                                     : *clusters.add_dynamic_warming_clusters();
-      item.set_version_info(generation->version);
-      item.mutable_cluster()->PackFrom(generation->proto);
-      *item.mutable_last_updated() = timestampOf(generation->updated);
-      if (const xds::Verdict* verdict = find(cluster_verdicts, name)) setVerdict(*verdict, item);
-    }
-  }
-  for (const xds::Verdict& verdict : cluster_verdicts) {
-    if (deps_.clusters.find(verdict.name) != nullptr || verdict.state != xds::VerdictState::kRejected) continue;
-    setVerdict(verdict, *clusters.add_dynamic_warming_clusters());
-  }
-  dump.add_configs()->PackFrom(clusters);
-
-  if (include_endpoints) {
-    v3::EndpointsConfigDump endpoints;
-    for (const xds::Verdict& verdict : verdictsOf(xds::kEndpointType)) {
-      auto& item = *endpoints.add_dynamic_endpoint_configs();
-      item.set_version_info(verdict.version);
-      if (verdict.body) *item.mutable_endpoint_config() = *verdict.body;
-      setVerdict(verdict, item);
-    }
-    dump.add_configs()->PackFrom(endpoints);
-  }
-
-  v3::ListenersConfigDump listeners;
-  const std::vector<xds::Verdict> listener_verdicts = verdictsOf(xds::kListenerType);
-  auto show = [](const ListenerManager::Generation& generation, auto& state) {
-    state.set_version_info(generation.version);
-    state.mutable_listener()->PackFrom(generation.proto);
-    *state.mutable_last_updated() = timestampOf(generation.updated);
-  };
-  for (const auto& [name, entry] : deps_.listeners.entries()) {
-    if (entry.is_static) {
-      const ListenerManager::Generation& generation = entry.active ? *entry.active : *entry.warming;
-      auto& item = *listeners.add_static_listeners();
-      item.mutable_listener()->PackFrom(generation.proto);
-      *item.mutable_last_updated() = timestampOf(generation.updated);
-      continue;
-    }
-    auto& item = *listeners.add_dynamic_listeners();
-    item.set_name(name);
-    if (entry.active) show(*entry.active, *item.mutable_active_state());
-    if (entry.warming) show(*entry.warming, *item.mutable_warming_state());
-    if (const xds::Verdict* verdict = find(listener_verdicts, name)) setVerdict(*verdict, item);
-  }
-  for (const xds::Verdict& verdict : listener_verdicts) {
-    if (deps_.listeners.entries().contains(verdict.name) || verdict.state != xds::VerdictState::kRejected) continue;
-    auto& item = *listeners.add_dynamic_listeners();
-    item.set_name(verdict.name);
-    setVerdict(verdict, item);
-  }
-  dump.add_configs()->PackFrom(listeners);
-
-  v3::ScopedRoutesConfigDump scopes;
-  deps_.scopes.forEachFixed([&](const ScopeSet& set) {
-    auto& item = *scopes.add_inline_scoped_route_configs();
-    item.set_name(set.name());
-    for (const auto& scope : set.config().fixed) item.add_scoped_route_configs()->PackFrom(scope->proto);
-    *item.mutable_last_updated() = timestampOf(set.made());
-  });
-  for (const xds::Verdict& verdict : verdictsOf(xds::kScopedRouteType)) {
-    auto& item = *scopes.add_dynamic_scoped_route_configs();
-    item.set_name(verdict.name);
-    item.set_version_info(verdict.version);
-    if (verdict.body) *item.add_scoped_route_configs() = *verdict.body;
-    setVerdict(verdict, item);
-  }
-  dump.add_configs()->PackFrom(scopes);
-
-  v3::RoutesConfigDump routes;
-  for (const xds::Verdict& verdict : verdictsOf(xds::kRouteType)) {
-    auto& item = *routes.add_dynamic_route_configs();
-    item.set_version_info(verdict.version);
-    if (verdict.body) *item.mutable_route_config() = *verdict.body;
-    setVerdict(verdict, item);
-  }
-  dump.add_configs()->PackFrom(routes);
-
-  v3::SecretsConfigDump secrets;
-  for (const auto& secret : deps_.bootstrap.static_resources().secrets()) {
-    auto& item = *secrets.add_static_secrets();
-    item.set_name(secret.name());
-    *item.mutable_last_updated() = timestampOf(deps_.secrets.started());
-    item.mutable_secret()->PackFrom(secret);
-  }
-  for (const xds::Verdict& verdict : verdictsOf(xds::kSecretType)) {
-    auto& item = verdict.body ? *secrets.add_dynamic_active_secrets() : *secrets.add_dynamic_warming_secrets();
-    item.set_name(verdict.name);
-    item.set_version_info(verdict.version);
-    if (verdict.body) *item.mutable_secret() = *verdict.body;
-    if (const auto updated = deps_.secrets.updated(verdict.name)) *item.mutable_last_updated() = timestampOf(*updated);
-    setVerdict(verdict, item);
-  }
-  dump.add_configs()->PackFrom(secrets);
-  return dump;
+envoy::service::status::v3::ClientStatusResponse AdminPages::clientStatus() const {
+  return server::clientStatus(sources());
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include "source/admin/admin.h"
 #include "source/server/bootstrap.h"
 #include "source/server/cluster_manager.h"
+#include "source/server/config_dump.h"
 #include "source/server/listener_manager.h"
 #include "source/server/options.h"
 #include "source/server/route_manager.h"
@@ -48,6 +49,7 @@ class AdminPages : public admin::AdminState {
   std::string healthReason(const std::string& cluster, size_t host) const override;
   envoy::admin::v3::Listeners listeners() const override;
   envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const override;
+  envoy::service::status::v3::ClientStatusResponse clientStatus() const override;
   envoy::admin::v3::Certificates certificates() const override;
   const observability::StatsRegistry& stats() const override { return deps_.stats; }
   observability::Logger& logger() override { return deps_.logger; }
@@ -63,6 +65,8 @@ class AdminPages : public admin::AdminState {
   std::string notReadyReason() const override { return deps_.waits_for ? deps_.waits_for() : std::string(); }
 
  private:
+  ConfigSources sources() const;
+
   Deps deps_;
   std::chrono::steady_clock::time_point started_;
   Phase phase_ = Phase::kInitializing;

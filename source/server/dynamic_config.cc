@@ -30,7 +30,8 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std:
                       .load_file = loadFile,
                       .random = [this] { return random_.next(); },
                       .log = [this](const std::string& line) { deps_.logger.warning("xds", line); },
-                      .stored = deps_.stored}) {}
+                      .stored = deps_.stored,
+                      .on_taken = deps_.on_taken}) {}
 
 DynamicConfig::~DynamicConfig() {
   for (const auto& watcher : watchers_) watcher->letGo();  // what it holds is of the subscriptions, which go first

@@ -44,6 +44,7 @@ class DynamicConfig {
     std::function<std::shared_ptr<const xds::StoredType>(std::string_view type_url, const std::string& source)> stored =
         {};
     std::function<void()> on_change = {};  // called when something of a control plane was taken, or is gone
+    std::function<void()> on_taken = {};   // as Subscriptions'
   };
 
   // `ads`: of the aggregated stream, if there is one.
@@ -62,6 +63,8 @@ class DynamicConfig {
   // True once a first answer of the type was taken: some of it, or that there are none. Without such a type, too.
   bool answered(std::string_view type_url) const;
   const xds::Subscriptions& subscriptions() const { return subscriptions_; }
+  // As Subscriptions'.
+  void report(const std::vector<xds::ServingReport::Waiting>& waiting) { subscriptions_.report(waiting); }
   // Copies the subscriptions' counts to the stats.
   void refreshStats();
 

@@ -232,7 +232,8 @@ std::shared_ptr<listener::Balance> ListenerManager::balanceOf(Entry& entry) {
 }
 
 // UDP sessions go on answering from addresses that their listener does not have any more.
-void ListenerManager::letGo(const Generation& generation, const Generation* next) {
+void ListenerManager::letGo(Generation& generation, const Generation* next) {
+  rememberDrained(generation, next);
   if (!generation.compiled.isUdp()) return;
   std::erase_if(answering_, [this](const auto& entry) { return entry.second <= main_.now(); });
   for (const net::Address& address : generation.bound) {
@@ -240,6 +241,27 @@ void ListenerManager::letGo(const Generation& generation, const Generation* next
                       std::find(next->bound.begin(), next->bound.end(), address) != next->bound.end();
     if (!kept) answering_[address] = main_.now() + drain_time_ + std::chrono::seconds(1);
   }
+}
+
+// One all of whose chains go on drains nothing.
+void ListenerManager::rememberDrained(Generation& generation, const Generation* next) {
+  const auto goesOn = [next](const listener::FilterChain& chain) {
+    return std::any_of(
+        next->compiled.chains.begin(), next->compiled.chains.end(),
+        [&chain](const listener::FilterChain& other) { return other.content_hash == chain.content_hash; });
+  };
+  const auto& chains = generation.compiled.chains;
+  if (next != nullptr && !generation.compiled.isUdp() && std::all_of(chains.begin(), chains.end(), goesOn)) return;
+  forgetDrained();
+  const std::string& name = generation.compiled.name;
+  if (drained_.size() >= kMaxDrained && !drained_.contains(name)) return;
+  drained_[name] = {std::move(generation.proto), generation.version, generation.updated, main_.now() + drain_time_};
+  if (!drained_end_.armed()) drained_end_.arm(drain_time_);
+}
+
+void ListenerManager::forgetDrained() {
+  std::erase_if(drained_, [now = main_.now()](const auto& entry) { return entry.second.until <= now; });
+  if (!drained_.empty() && !drained_end_.armed()) drained_end_.arm(drain_time_);
 }
 
 void ListenerManager::startAccepting() {

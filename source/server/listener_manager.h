@@ -51,6 +51,15 @@ class ListenerManager {
     config::InitTarget first;                    // of the start of the process, until one generation serves
   };
 
+  // What served before, by name; its connections may stay until then.
+  struct Drained {
+    Proto proto;
+    std::string version;
+    std::chrono::system_clock::time_point updated;
+    event::TimePoint until;
+  };
+  static constexpr size_t kMaxDrained = 1000;  // that are shown
+
   ListenerManager(event::Loop& main, Workers& workers, net::SocketSource& sockets, observability::StatsRegistry& stats,
                   observability::StatsCells& cells, observability::Logger& logger, std::chrono::milliseconds drain_time,
                   listener::ConnectionLimits& limits);
@@ -78,6 +87,8 @@ class ListenerManager {
   // Connections are asked to end while accepting goes on.
   void askToEnd(listener::AskToEnd whom);
   const std::map<std::string, Entry>& entries() const { return entries_; }
+  // The last generation of each listener whose chains were changed or removed less than the drain time ago.
+  const std::map<std::string, Drained>& drained() const { return drained_; }
   // The newest is of that content, or what serves is, whose replacement then is waited for no longer.
   bool knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version);
   bool isStatic(const std::string& name) const;
@@ -99,7 +110,9 @@ class ListenerManager {
   static net::ListenOptions optionsOf(const config::CompiledListener& compiled, const net::Address& address);
   static observability::StatsHold makeStats(observability::StatsRegistry& registry, const Generation& generation,
                                             listener::ListenerStats& stats);
-  void letGo(const Generation& generation, const Generation* next);
+  void letGo(Generation& generation, const Generation* next);
+  void rememberDrained(Generation& generation, const Generation* next);
+  void forgetDrained();
   void showCounts();
   std::optional<net::Address> takePending(const Generation* active, const std::string& name, const net::Address& wanted,
                                           uint64_t socket_hash, Pending& opened) const;
@@ -125,6 +138,8 @@ class ListenerManager {
   std::multiset<net::Address> closing_;
   // UDP addresses that sessions may still answer from until then, so that they are not free though nobody reads there.
   std::map<net::Address, event::TimePoint> answering_;
+  std::map<std::string, Drained> drained_;
+  event::Timer drained_end_{main_.timers(), [this] { forgetDrained(); }};
   observability::Gauge total_active_, total_warming_;
   observability::Counter added_, modified_, removed_, create_failure_;
 };

@@ -286,5 +286,21 @@ TEST_CASE("ever new generations of a listener do not begin the wait for what is 
   CHECK(t.listeners.newInit("another")->patience() == 0ms);
 }
 
+TEST_CASE("what served before is told until its connections had the drain time") {
+  ListenerTest t;
+  t.listeners.startAccepting();
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  CHECK(t.listeners.drained().empty());
+
+  REQUIRE(t.set("l", at, "two").ok());
+  REQUIRE(t.listeners.drained().size() == 1);
+  CHECK(t.listeners.drained().at("l").version == "one");
+  CHECK(t.listeners.drained().at("l").until > t.main->now());
+
+  t.listeners.remove("l");
+  CHECK(t.listeners.drained().at("l").version == "two");
+}
+
 }  // namespace
 }  // namespace sluice::server

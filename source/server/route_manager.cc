@@ -227,6 +227,13 @@ std::string RouteManager::waitsOf(const ResourceKey& key) const {
   return found == by_key_.end() || !found->second.coming ? std::string() : found->second.coming->init->waits();
 }
 
+void RouteManager::forEachComing(
+    const std::function<void(const ResourceKey& key, const std::string& waits)>& visit) const {
+  for (const auto& [key, entry] : by_key_) {
+    if (entry.coming) visit(key, entry.coming->init->waits());
+  }
+}
+
 void RouteManager::forEachDiscovery(std::string_view source, std::string_view name,
                                     const std::function<void(DiscoveryStats&)>& visit) {
   for (auto at = by_key_.lower_bound({std::string(source), std::string(name)}); at != by_key_.end(); ++at) {

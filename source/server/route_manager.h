@@ -70,6 +70,8 @@ class RouteManager : public config::RouteSlots {
                 const std::string& version = {});
   // What the newest table of that name waits for before it serves; empty: it serves, or there is none.
   std::string waitsOf(const ResourceKey& key) const;
+  // Calls `visit` with each name whose newest table waits, and what for.
+  void forEachComing(const std::function<void(const ResourceKey& key, const std::string& waits)>& visit) const;
   // Clusters that the table which serves leads to and that do not serve, as text.
   std::string missingOf(const ResourceKey& key) const;
   // What is told of the table of that source and name; without a name: of all of that source. A table is told

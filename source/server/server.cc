@@ -38,6 +38,7 @@
 #include "source/server/route_manager.h"
 #include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
+#include "source/server/serving_reporter.h"
 #include "source/server/shown_stats.h"
 #include "source/server/worker.h"
 #include "source/server/xds_transports.h"
@@ -264,7 +265,9 @@ class Server {
       };
       deps.on_change = [this] { config_keeper_->onChange(); };
     }
+    deps.on_taken = [this] { reporter_->onTaken(); };
     dynamic_ = std::make_unique<DynamicConfig>(std::move(deps), std::move(node), settings->sources.ads);
+    reporter_ = std::make_unique<ServingReporter>(*main_, *clusters_, *listeners_, *routes_, *dynamic_);
     if (config_keeper_) config_keeper_->subscriptions = &dynamic_->subscriptions();
     addCoreTypes({*services_, *clusters_, *cluster_waits_, *listeners_, *routes_, *scopes_, *secrets_,
                   *extension_configs_, *on_demand_, logger_, stats_, cells_},
@@ -538,6 +541,7 @@ class Server {
   std::unique_ptr<XdsTransports> transports_;
   std::optional<config::Services> services_;
   std::unique_ptr<DynamicConfig> dynamic_;
+  std::unique_ptr<ServingReporter> reporter_;
   std::unique_ptr<ConfigKeeper> config_keeper_;     // looks at what that has before it goes
   std::optional<config::GrpcSource> load_reports_;  // to whom
   std::unique_ptr<LoadReporter> load_reporter_;

@@ -94,7 +94,9 @@ void AdsClient::retryNow() {
 
 void AdsClient::onConnected() {
   stats_.connected = true;
-  node_sent_ = false;
+  node_sent_ = takes_reports_ = false;
+  told_.reset();
+  report_.clear();
   ack_order_.clear();
   for (const auto& machine : machines_) machine->onStreamStart(loop_.now());
   flush();
@@ -160,6 +162,29 @@ void AdsClient::continueWork() {
     flush();
   }
   takeWaiting();
+  tellTaken();
+}
+
+void AdsClient::tellTaken() {
+  if (takes_reports_ && taken_) taken_();
+}
+
+void AdsClient::report(const std::vector<ServingReport::Waiting>& waiting) {
+  if (!stats_.connected || !takes_reports_ || busy() || !waiting_.empty()) return;
+  ServingReport report;
+  for (const auto& machine : machines_) {
+    const std::string_view type = typeName(machine->type().url);
+    if (!machine->nonce().empty()) report.taken.emplace(type, machine->nonce());
+    for (const ServingReport::Waiting& one : waiting) {
+      if (one.type != type || !machine->holds(one.name)) continue;
+      ++report.waiting_count;
+      if (report.waiting.size() < ServingReport::kMaxWaiting) report.waiting.push_back(one);
+    }
+  }
+  if (told_ == report) return;
+  report_ = encoder_.encode(requestOf(report));
+  told_ = std::move(report);
+  flush();
 }
 
 // What the machine has to answer and is not in the order yet.
@@ -169,7 +194,10 @@ void AdsClient::collectAcks(SubscriptionMachine& machine) {
 }
 
 void AdsClient::dispatch(Response response) {
-  if (!response.control_plane.empty()) stats_.identifier = response.control_plane;
+  if (!response.control_plane.empty()) {
+    stats_.identifier = response.control_plane;
+    takes_reports_ = response.control_plane.ends_with(kTakesReports);
+  }
   if (response.type_url.empty()) response.type_url = options_.own_type;
   SubscriptionMachine* machine = find(response.type_url);
   const std::string type_url = response.type_url;
@@ -181,6 +209,7 @@ void AdsClient::dispatch(Response response) {
   collectAcks(*machine);
   armDeadlines();
   flush();
+  tellTaken();
 }
 
 // --- sending
@@ -206,7 +235,9 @@ bool AdsClient::sendNext() {
     send(*machine, machine->takeInterest());
     return true;
   }
-  return false;
+  if (report_.empty()) return false;
+  transport_->send(std::exchange(report_, {}));
+  return true;
 }
 
 void AdsClient::send(SubscriptionMachine& machine, Request request) {

@@ -23,6 +23,7 @@
 #include "source/event/loop.h"
 #include "source/xds/backoff.h"
 #include "source/xds/resource_type.h"
+#include "source/xds/serving_report.h"
 #include "source/xds/subscription_machine.h"
 #include "source/xds/transport.h"
 #include "source/xds/wire.h"
@@ -99,6 +100,12 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   // wake each other in a circle.
   void onUp(std::function<void()> up) { up_ = std::move(up); }
 
+  // Called when a response was taken of a server that takes reports of what serves.
+  void onTaken(std::function<void()> taken) { taken_ = std::move(taken); }
+  // Tells such a server what of its resources waits, of all that there is; another one nothing. Not while a large
+  // response is being taken: onTaken() follows. What was told already is not told again.
+  void report(const std::vector<ServingReport::Waiting>& waiting);
+
   // Called with what an operator should know: a stream that ended, a message that was dropped.
   void onLog(std::function<void(const std::string&)> log) { log_ = std::move(log); }
 
@@ -128,6 +135,7 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   void collectAcks(SubscriptionMachine& machine);
   void armDeadlines();
   void onDeadlines();
+  void tellTaken();
   void log(const std::string& line) const;
 
   const Options options_;
@@ -137,11 +145,16 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   Backoff backoff_;
   std::function<void(const std::string&)> log_;
   std::function<void()> up_;
+  std::function<void()> taken_;
   std::vector<std::unique_ptr<SubscriptionMachine>> machines_;  // in the order of addType
   std::vector<SubscriptionMachine*> ack_order_;                 // one item for each ACK to send
   std::deque<Response> waiting_;                                // until a large one has been taken
   StreamStats stats_;
   bool node_sent_ = false;
+  // Of the present stream.
+  bool takes_reports_ = false;
+  std::optional<ServingReport> told_;
+  std::string report_;        // bytes to send; empty: none
   bool woken_ = false;        // by retryNow()
   bool work_posted_ = false;  // the next part of a large response
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

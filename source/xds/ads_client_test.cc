@@ -337,5 +337,46 @@ TEST_CASE("the stats tell versions, attempts and the server's name") {
   CHECK(f.client.streamStats().connected);
 }
 
+TEST_CASE("what waits is told to a server that takes reports, once, and to no other") {
+  Fixture f({.variant = GENERATE(Variant::kSotw, Variant::kDelta)});
+  int taken = 0;
+  f.client.onTaken([&] { ++taken; });
+  const std::string type(typeName(kClusterType));
+  const std::vector<ServingReport::Waiting> waiting = {{type, "a", "its endpoints"}, {type, "of a file", "hosts"}};
+  const auto answer = [&](const std::string& nonce, const std::string& identifier) {
+    const auto body = clusterBody("a", "x");
+    Response r = response(kClusterType, "v", nonce, {f.variant == Variant::kSotw ? bare(body) : named("a", "1", body)});
+    r.control_plane = identifier;
+    f.wire->sent.clear();
+    f.deliver(r);
+    CHECK(f.next().response_nonce == nonce);
+  };
+  f.start();
+
+  answer("n1", "another");
+  f.client.report(waiting);
+  CHECK(f.wire->sent.empty());
+  CHECK(taken == 0);
+
+  answer("n2", "ours" + std::string(kTakesReports));
+  CHECK(taken == 1);
+  f.client.report(waiting);
+  const auto told = reportOf(f.next());
+  REQUIRE(told.has_value());
+  CHECK(told->taken == std::map<std::string, std::string>{{type, "n2"}});
+  CHECK(told->waiting == std::vector<ServingReport::Waiting>{waiting[0]});
+  f.client.report(waiting);
+  CHECK(f.wire->sent.empty());
+  f.client.report({});
+  CHECK(reportOf(f.next())->waiting_count == 0);
+
+  f.wire->fail();
+  f.loop.advance(1s);
+  f.wire->establish();
+  f.wire->sent.clear();
+  f.client.report(waiting);
+  CHECK(f.wire->sent.empty());
+}
+
 }  // namespace
 }  // namespace sluice::xds

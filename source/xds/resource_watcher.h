@@ -94,6 +94,9 @@ struct Verdict {
   bool stored = false;           // `body` is of an earlier process: the server has sent nothing good yet
   bool expires = false;          // `body` has a TTL
   TimePoint since;               // when `state` or `version` last changed
+  TimePoint updated;             // when `body` came; the epoch if there is none
+  TimePoint rejected_at;         // kRejected only: the last time
+  std::shared_ptr<const google::protobuf::Any> rejected_body;  // kRejected only; null: it could not be read
 };
 
 // Of one type of one stream; the names are those of Envoy's subscription stats.

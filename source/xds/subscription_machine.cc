@@ -456,13 +456,13 @@ void SubscriptionMachine::apply(const Response& response, const Plan& plan, cons
   for (size_t i = 0; i < plan.update.changed.size(); ++i) {
     const UpdatedResource& resource = plan.update.changed[i];
     if (const auto error = bad.find(refused ? "" : resource.name); error != bad.end()) {
-      reject(resource.name, resource.version, error->second, now, stored);
+      reject(resource.name, resource, error->second, now, stored);
     } else {
       accept(resource.name, resource, *plan.sources[i], now, stored);
       changed = true;
     }
   }
-  for (const std::string& name : plan.bad) reject(name, response.version, bad.at(name), now);
+  for (const std::string& name : plan.bad) reject(name, {name, response.version, nullptr}, bad.at(name), now);
   if (changed && !stored) ++stats_.config_reload;
 }
 
@@ -475,6 +475,7 @@ void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& r
   }
   Entry& entry = found->second;
   if (entry.version != resource.version) entry.since = now;
+  if (entry.body != resource.body) entry.updated = now;
   entry.body = resource.body;
   entry.version = resource.version;
   entry.stored = stored;
@@ -484,8 +485,8 @@ void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& r
   setExpiry(found->first, entry, source, now);
 }
 
-void SubscriptionMachine::reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now,
-                                 bool stored) {
+void SubscriptionMachine::reject(std::string_view name, const UpdatedResource& resource, std::string_view error,
+                                 TimePoint now, bool stored) {
   auto found = entries_.find(name);
   if (found == entries_.end()) {
     if (!wildcard_ || name.starts_with("resources[")) return;  // the latter is a place, not a name
@@ -495,7 +496,9 @@ void SubscriptionMachine::reject(std::string_view name, std::string_view version
   if (stored && entry.state == VerdictState::kRejected) return;  // the server's is what is told
   if (entry.subscribed && entry.state == VerdictState::kRequested) waits_refused_.emplace_back(name);
   setState(entry, VerdictState::kRejected, now);
-  entry.rejected_version = version;
+  entry.rejected_version = resource.version;
+  entry.rejected_body = resource.body;
+  entry.rejected_at = now;
   entry.error = validUtf8(error, kMaxNackText);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
 }
@@ -509,6 +512,7 @@ void SubscriptionMachine::remove(std::string_view name, TimePoint now) {
   clearExpiry(found->first, entry);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
   entry.body.reset();
+  entry.updated = TimePoint();
   entry.version.clear();
   entry.stored = false;
   setState(entry, VerdictState::kDoesNotExist, now);
@@ -558,6 +562,7 @@ void SubscriptionMachine::setState(Entry& entry, VerdictState state, TimePoint n
   if (entry.state != state || entry.since == TimePoint()) entry.since = now;
   entry.state = state;
   entry.rejected_version.clear();
+  entry.rejected_body.reset();
   entry.error.clear();
 }
 
@@ -621,9 +626,15 @@ std::vector<Verdict> SubscriptionMachine::verdicts() const {
   all.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) {
     all.push_back({options_.type.url, options_.source, name, entry.version, entry.body, entry.state,
-                   entry.rejected_version, entry.error, entry.stored, entry.expiry.has_value(), entry.since});
+                   entry.rejected_version, entry.error, entry.stored, entry.expiry.has_value(), entry.since,
+                   entry.updated, entry.rejected_at, entry.rejected_body});
   }
   return all;
+}
+
+bool SubscriptionMachine::holds(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found != entries_.end() && found->second.body != nullptr;
 }
 
 SubscriptionStats SubscriptionMachine::stats() const {

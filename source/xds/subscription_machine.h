@@ -85,6 +85,10 @@ class SubscriptionMachine {
   void onTime(TimePoint now);
 
   const TypeInfo& type() const { return options_.type; }
+  // Of the last response of the present stream; empty: there was none.
+  const std::string& nonce() const { return nonce_; }
+  // Whether something of that name is accepted.
+  bool holds(std::string_view name) const;
   std::vector<Verdict> verdicts() const;
   SubscriptionStats stats() const;
   void countFailure() { ++stats_.update_failure; }
@@ -99,7 +103,8 @@ class SubscriptionMachine {
     std::string rejected_version;
     std::string error;
     bool stored = false;
-    TimePoint since;
+    TimePoint since, updated, rejected_at;  // as in Verdict
+    std::shared_ptr<const google::protobuf::Any> rejected_body;
     std::optional<TimePoint> fetch_deadline;
     std::optional<TimePoint> expiry;
   };
@@ -167,7 +172,7 @@ class SubscriptionMachine {
              bool stored);
   void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now,
               bool stored = false);
-  void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now,
+  void reject(std::string_view name, const UpdatedResource& resource, std::string_view error, TimePoint now,
               bool stored = false);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);

@@ -69,6 +69,7 @@ TEST_CASE("a refused version leaves the last good one in place") {
     CHECK(f.verdict("a").version == "1");
     CHECK(f.verdict("a").rejected_version == "2");
     CHECK(f.verdict("a").body->value() == clusterBody("a", "1")->value());
+    CHECK(f.verdict("a").rejected_body->value() == clusterBody("a", "2")->value());
   }
 }
 
@@ -82,6 +83,7 @@ TEST_CASE("a server that takes a bad version back clears the verdict") {
     CHECK_FALSE(ack.error.has_value());
     CHECK(f.verdict("a").state == VerdictState::kAccepted);
     CHECK(f.verdict("a").error.empty());
+    CHECK(f.verdict("a").rejected_body == nullptr);
   }
 }
 

@@ -124,6 +124,7 @@ std::unique_ptr<AdsClient> Subscriptions::makeClient(const Source& source, std::
   auto client =
       std::make_unique<AdsClient>(std::move(options), deps_.make_transport(source.grpc), deps_.loop, deps_.random);
   client->onLog(deps_.log);
+  client->onTaken(deps_.on_taken);
   client->onUp([this, server = source.grpc.cluster, up = client.get()] { wakeSiblings(server, *up); });
   return client;
 }
@@ -195,6 +196,13 @@ absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std
 
 std::unique_ptr<AdsClient::Pause> Subscriptions::pause(std::string_view type_url) {
   return ads_ == nullptr ? nullptr : ads_->pause(type_url);
+}
+
+void Subscriptions::report(const std::vector<ServingReport::Waiting>& waiting) {
+  if (ads_) ads_->report(waiting);
+  for (const auto& [key, feed] : feeds_) {
+    if (AdsClient* const own = feed->ownStream().first) own->report(waiting);
+  }
 }
 
 std::vector<Verdict> Subscriptions::verdicts(std::string_view type_url) const {

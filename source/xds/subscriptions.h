@@ -57,6 +57,7 @@ class Subscriptions {
     std::function<void(const std::string&)> log;
     // What an earlier process accepted of a type from a source, by its identity; empty: nothing is known.
     std::function<std::shared_ptr<const StoredType>(std::string_view type_url, const std::string& source)> stored = {};
+    std::function<void()> on_taken = {};  // as AdsClient's, of any stream
   };
   // Of one type from one source.
   struct View {
@@ -83,6 +84,9 @@ class Subscriptions {
 
   // Holds back changes of a type's interest on the aggregated stream; null if there is none.
   std::unique_ptr<AdsClient::Pause> pause(std::string_view type_url);
+
+  // As AdsClient's, to all servers.
+  void report(const std::vector<ServingReport::Waiting>& waiting);
 
   std::vector<Verdict> verdicts(std::string_view type_url) const;
   void forEach(const std::function<void(const View&)>& visit) const;

@@ -95,6 +95,45 @@ class AdminTest(SluiceTestCase):
         self.assertIn("envoy.admin.v3.ListenersConfigDump", dump)
         self.assertIn("envoy.admin.v3.ClustersConfigDump", dump)
 
+    def dumped(self, query):
+        return self.sluice.adminJson("/config_dump?" + query).get("configs", [])
+
+    def test_inline_routes_and_hosts_of_static_clusters_are_dumped(self):
+        (routes,) = self.dumped("resource=static_route_configs")
+        (endpoints,) = self.dumped("include_eds&resource=static_endpoint_configs")
+
+        self.assertEqual(routes["route_config"]["virtual_hosts"][0]["routes"][0]["route"]["cluster"], "up")
+        (endpoint,) = endpoints["endpoint_config"]["endpoints"][0]["lb_endpoints"]
+        self.assertEqual(endpoint["endpoint"]["address"]["socket_address"]["port_value"], self.upstream.port)
+        self.assertEqual(endpoint["health_status"], "HEALTHY")
+
+    def test_a_mask_leaves_the_fields_that_it_names(self):
+        (clusters,) = self.dumped("mask=static_clusters.cluster.name")
+        kind = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+        self.assertEqual(clusters["static_clusters"], [{"cluster": {"@type": kind, "name": "up"}}])
+        (one,) = self.dumped("resource=static_listeners&mask=listener.name&name_regex=h.*")
+        self.assertEqual(one["listener"]["name"], "http")
+        self.assertNotIn("last_updated", one)
+
+        for query, word in (
+            ("mask=static_clusters.nmae", "static_clusters.nmae"),
+            ("mask=a..b", "a..b"),
+            ("name_regex=(", "regular expression"),
+            ("resource=bootstrap", "static_clusters"),
+            ("maks=a", "maks"),
+        ):
+            with self.subTest(query=query):
+                refused = self.sluice.admin("/config_dump?" + query)
+                self.assertEqual(refused.status, 400)
+                self.assertIn(word, refused.body.decode())
+
+    def test_the_status_for_csds_has_what_stands_in_the_bootstrap(self):
+        (own,) = self.sluice.adminJson("/csds")["config"]
+
+        known = {item["name"]: item for item in own["generic_xds_configs"]}
+        self.assertEqual(set(known), {"up", "http"})
+        self.assertTrue(known["up"]["is_static_resource"])
+
     def test_an_action_by_get_is_refused_and_an_unknown_page_is_404(self):
         for path in ("/quitquitquit", "/drain_listeners", "/logging"):
             with self.subTest(path=path):

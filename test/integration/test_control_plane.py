@@ -195,7 +195,7 @@ class TransportTest(ControlCase):
         code, output = runTool("sluicectl", "status", "--control", "unix:" + api)
 
         self.assertEqual(code, 0, output)
-        self.assertIn("1/1 proxies serve version", output)
+        self.assertIn("1 of 1 serve generation 1 ", output)
 
     def test_an_address_in_use_is_an_error(self):
         taken = socket.create_server(("127.0.0.1", 0))

@@ -171,6 +171,38 @@ class XdsCase:
         self.assertIn("dynamic_scoped_route_configs", dump)
         self.assertIn("scope 'two' has the key of scope 'one'", dump)
 
+    def test_the_dump_tells_what_was_refused_what_never_came_and_what_drains(self):
+        self.serve()
+        bad = {**edsCluster("up"), "connect_timeout": "-1s"}
+        self.server.set(CLUSTER, bad, {**edsCluster("new"), "connect_timeout": "-1s"})
+        waitFor(lambda: self.server.verdict(CLUSTER), "the refusal")
+
+        def dumped(resource):
+            return self.sluice.adminJson(f"/config_dump?include_eds&resource={resource}").get("configs", [])
+
+        (active,) = dumped("dynamic_active_clusters")
+        self.assertEqual(active["client_status"], "NACKED")
+        self.assertEqual(active["cluster"]["connect_timeout"], "1s")
+        failure = active["error_state"]
+        self.assertIn("connect_timeout", failure["details"])
+        self.assertEqual(failure["failed_configuration"]["connect_timeout"], "-1s")
+        self.assertRegex(failure["last_update_attempt"], r"^20\d\d-")
+        (never,) = dumped("dynamic_warming_clusters")
+        self.assertEqual((never["cluster"]["name"], never["client_status"]), ("new", "NACKED"))
+        (endpoints,) = dumped("dynamic_endpoint_configs")
+        self.assertEqual((endpoints["endpoint_config"]["cluster_name"], endpoints["client_status"]), ("up", "ACKED"))
+        (routes,) = dumped("dynamic_route_configs")
+        self.assertEqual((routes["route_config"]["name"], routes["client_status"]), ("routes", "ACKED"))
+        (own,) = self.sluice.adminJson("/csds")["config"]
+        told = {item["name"]: item.get("client_status") for item in own["generic_xds_configs"]}
+        self.assertEqual((told["new"], told["routes"], own["node"]["id"]), ("NACKED", "ACKED", "node-1"))
+
+        self.server.set(LISTENER, rdsListener("http", self.port, "routes", always_set_request_id_in_response=True))
+        waitFor(lambda: get(self.port).header("x-request-id"), "the new listener")
+        (listener,) = dumped("dynamic_listeners")
+        self.assertNotIn("always_set_request_id_in_response", json.dumps(listener["draining_state"]))
+        self.assertIn("always_set_request_id_in_response", json.dumps(listener["active_state"]))
+
     def test_each_type_takes_effect_without_closing_a_connection(self):
         self.serve()
         with rawConnection(self.port) as sock:
