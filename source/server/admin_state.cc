@@ -48,15 +48,22 @@ v3::ClientResourceStatus statusOf(xds::VerdictState state) {
       return v3::DOES_NOT_EXIST;
     case xds::VerdictState::kTimeout:
       return v3::TIMEOUT;
+    case xds::VerdictState::kFailed:
+      return v3::RECEIVED_ERROR;
   }
   return v3::UNKNOWN;
+}
+
+// Has a reason to be shown, even if nothing serves.
+bool isFaulty(const xds::Verdict& verdict) {
+  return verdict.state == xds::VerdictState::kRejected || verdict.state == xds::VerdictState::kFailed;
 }
 
 // What the verdict says of a dynamic resource, where the dump has a place for it.
 template <typename Item>
 void setVerdict(const xds::Verdict& verdict, Item& item) {
   item.set_client_status(statusOf(verdict.state));
-  if (verdict.state != xds::VerdictState::kRejected) return;
+  if (!isFaulty(verdict) && verdict.error.empty()) return;
   item.mutable_error_state()->set_details(verdict.error);
   item.mutable_error_state()->set_version_info(verdict.rejected_version);
 }
@@ -293,7 +300,7 @@ v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
     }
   }
   for (const xds::Verdict& verdict : cluster_verdicts) {
-    if (deps_.clusters.find(verdict.name) != nullptr || verdict.state != xds::VerdictState::kRejected) continue;
+    if (deps_.clusters.find(verdict.name) != nullptr || !isFaulty(verdict)) continue;
     setVerdict(verdict, *clusters.add_dynamic_warming_clusters());
   }
   dump.add_configs()->PackFrom(clusters);
@@ -331,7 +338,7 @@ v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
     if (const xds::Verdict* verdict = find(listener_verdicts, name)) setVerdict(*verdict, item);
   }
   for (const xds::Verdict& verdict : listener_verdicts) {
-    if (deps_.listeners.entries().contains(verdict.name) || verdict.state != xds::VerdictState::kRejected) continue;
+    if (deps_.listeners.entries().contains(verdict.name) || !isFaulty(verdict)) continue;
     auto& item = *listeners.add_dynamic_listeners();
     item.set_name(verdict.name);
     setVerdict(verdict, item);
@@ -397,6 +404,8 @@ admin::ResourceVerdict::State stateOf(xds::VerdictState state) {
       return State::kAbsent;
     case xds::VerdictState::kTimeout:
       return State::kTimeout;
+    case xds::VerdictState::kFailed:
+      return State::kFailed;
   }
   return State::kRequested;
 }

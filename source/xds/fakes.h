@@ -29,6 +29,8 @@ class RecordingWatcher : public ResourceWatcher {
     largest = std::max(largest, update.changed.size());
     last_changed.clear();
     last_rejected.clear();
+    last_failed.clear();
+    for (const ResourceError& failed : update.failed) last_failed.push_back(failed.name);
     last_removed = update.removed;
     last_repeated.assign(update.repeated.begin(), update.repeated.end());
     std::vector<ResourceError> errors;
@@ -66,6 +68,7 @@ class RecordingWatcher : public ResourceWatcher {
   std::vector<std::string> last_repeated;
   std::vector<std::string> last_removed;
   std::vector<std::string> last_rejected;
+  std::vector<std::string> last_failed;
   std::map<std::string, std::string> held;    // name to version
   std::map<std::string, std::string> bodies;  // name to bytes
   std::vector<std::string> timed_out, wait_refused, wait_absent;

@@ -29,6 +29,9 @@ uint64_t contentOf(const Response& response) {
     content = absl::HashOf(content, resource.name, resource.body != nullptr);
     if (resource.body) content = absl::HashOf(content, resource.body->type_url(), resource.body->value());
   }
+  for (const FailedResource& failed : response.failed) {
+    content = absl::HashOf(content, failed.name, failed.error.code, failed.error.message);
+  }
   return content;
 }
 
@@ -133,11 +136,12 @@ void SubscriptionMachine::onStreamStart(TimePoint now, bool same_server) {
 }
 
 // A server that still has what was refused sends it again, as no request says that it is held. One that took it back
-// meanwhile has nothing to say.
+// meanwhile has nothing to say, and so it is with its own errors.
 void SubscriptionMachine::forgetRejections(TimePoint now) {
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto current = entry++;
-    if (current->second.state != VerdictState::kRejected) continue;
+    const VerdictState state = current->second.state;
+    if (state != VerdictState::kRejected && state != VerdictState::kFailed) continue;
     if (current->second.body != nullptr) {
       setState(current->second, VerdictState::kAccepted, now);
     } else if (current->second.subscribed) {
@@ -246,7 +250,7 @@ void SubscriptionMachine::doubtLeftOut() {
 // server has nothing.
 void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) {
   const auto asked = std::exchange(asked_since_, {});
-  if (options_.type.complete_set || !response.resources.empty()) return;
+  if (options_.type.complete_set || !response.resources.empty() || !response.failed.empty()) return;
   for (const std::string& name : asked) {
     const auto entry = entries_.find(name);
     if (entry == entries_.end() || entry->second.state != VerdictState::kRequested) continue;
@@ -339,7 +343,9 @@ void SubscriptionMachine::begin(Response response, TimePoint now, bool stored) {
 }
 
 void SubscriptionMachine::step(TimePoint now) {
-  if (!work_->plan.refused && !work_->plan.only_heartbeats) {
+  const Plan& plan = work_->plan;
+  const bool silent = plan.only_heartbeats && plan.update.removed.empty() && plan.update.failed.empty();
+  if (!plan.refused && !silent) {
     const Update part = nextPart();
     std::vector<ResourceError> found = watcher_.onUpdate(part);
     std::move(found.begin(), found.end(), std::back_inserter(work_->errors));
@@ -361,6 +367,7 @@ Update SubscriptionMachine::nextPart() {
   if (options_.type.removals_first ? first : !part.more) part.removed = whole.removed;
   if (first) {
     part.rejected = whole.rejected;
+    part.failed = whole.failed;
     for (const auto& [name, resource] : work_->plan.unchanged) part.repeated.push_back(name);
   }
   return part;
@@ -444,6 +451,11 @@ void SubscriptionMachine::apply(const Response& response, const Plan& plan, cons
   bool changed = !refused && !plan.update.removed.empty();
   if (!refused) {
     for (const std::string& name : plan.update.removed) remove(name, now);
+    for (const auto& [name, why] : plan.absent) {
+      const auto entry = entries_.find(name);
+      if (entry != entries_.end() && entry->second.state == VerdictState::kDoesNotExist) entry->second.error = why;
+    }
+    for (const ResourceError& failed : plan.update.failed) fail(failed, now);
     for (const auto& [name, resource] : plan.unchanged) {
       const auto entry = entries_.find(name);
       if (entry == entries_.end()) continue;  // the watcher lost interest meanwhile
@@ -498,6 +510,20 @@ void SubscriptionMachine::reject(std::string_view name, std::string_view version
   entry.rejected_version = version;
   entry.error = validUtf8(error, kMaxNackText);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
+}
+
+// It lasts until the resource comes.
+void SubscriptionMachine::fail(const ResourceError& failed, TimePoint now) {
+  auto found = entries_.find(failed.name);
+  if (found == entries_.end()) {
+    if (!wildcard_) return;  // the watcher lost interest while it took the update
+    found = entries_.emplace(failed.name, Entry{}).first;
+  }
+  Entry& entry = found->second;
+  if (entry.subscribed && entry.state == VerdictState::kRequested) waits_refused_.push_back(failed.name);
+  setState(entry, VerdictState::kFailed, now);
+  entry.error = failed.rule;
+  setFetchDeadline(failed.name, entry.fetch_deadline, std::nullopt);
 }
 
 void SubscriptionMachine::remove(std::string_view name, TimePoint now) {

@@ -117,10 +117,11 @@ class SubscriptionMachine {
     std::vector<const Resource*> sources;  // parallel to update.changed
     std::vector<std::pair<std::string, const Resource*>> unchanged;
     std::vector<std::pair<std::string, const Resource*>> heartbeats;
-    std::set<std::string, std::less<>> present;  // every name that the response speaks of
-    std::set<std::string, std::less<>> bad;      // the names of update.rejected
-    bool refused = false;                        // as a whole
-    bool unnamed = false;                        // a resource could not be told by name
+    std::set<std::string, std::less<>> present;              // every name that the response speaks of
+    std::set<std::string, std::less<>> bad;                  // the names of update.rejected
+    std::map<std::string, std::string, std::less<>> absent;  // why the server has none, where it says so
+    bool refused = false;                                    // as a whole
+    bool unnamed = false;                                    // a resource could not be told by name
     bool only_heartbeats = false;
 
     void refuse(std::string name, std::string field_path, std::string rule);
@@ -150,6 +151,7 @@ class SubscriptionMachine {
   Plan makePlan(const Response& response) const;
   void sortResource(const Resource& resource, std::string name, const Response& response, Plan& plan) const;
   void dropContradictions(const Response& response, Plan& plan) const;
+  void sortFailed(const Response& response, Plan& plan) const;
   void findRemoved(const Response& response, Plan& plan) const;
   const std::string& versionOf(const Resource& resource, const Response& response) const;
 
@@ -169,6 +171,7 @@ class SubscriptionMachine {
               bool stored = false);
   void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now,
               bool stored = false);
+  void fail(const ResourceError& failed, TimePoint now);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);
   void queueAck(const std::string& nonce, std::string error);

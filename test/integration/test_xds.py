@@ -99,6 +99,33 @@ class XdsCase:
         self.assertGreater(self.sluice.stat("cluster.up.update_attempt"), 2)
         self.assertEqual(self.sluice.stat("cluster.up.update_success"), 1)
 
+    def shown(self, type_url, name):
+        """What /xds says of a resource."""
+        listed = self.sluice.adminJson("/xds")["resources"]
+        return next((one for one in listed if type_url.endswith(one["type"]) and one["name"] == name), {})
+
+    def test_an_error_of_the_server_is_shown_and_what_was_taken_serves_on(self):
+        self.serve()
+        self.server.set(ENDPOINT, errors={"up": (14, "the inventory is away")})
+
+        waitFor(lambda: self.shown(ENDPOINT, "up").get("state") == "failed", "the error")
+        self.assertEqual(self.shown(ENDPOINT, "up")["error"], "UNAVAILABLE: the inventory is away")
+        self.assertEqual(self.waitForVerdict(ENDPOINT), "ok")
+        self.assertEqual(self.body(), b"one")
+        self.assertIn("RECEIVED_ERROR", json.dumps(self.sluice.adminJson("/config_dump?include_eds")))
+
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.two.port]))
+        self.waitForBody(b"two")
+        self.assertEqual(self.shown(ENDPOINT, "up")["state"], "serving")
+
+    def test_a_resource_that_the_server_says_there_is_not_is_gone(self):
+        self.serve()
+
+        self.server.set(CLUSTER, errors={"up": (5, "it was sold")})
+
+        waitFor(lambda: self.body() == b"status 503", "the end of the cluster")
+        self.assertEqual(self.shown(CLUSTER, "up"), {})  # nobody asked for it by name
+
     def test_endpoints_from_self_are_asked_of_the_server_that_the_cluster_came_from(self):
         self.serve()
         own = edsCluster("own")
