@@ -68,17 +68,25 @@ void checkUniqueAddresses(const Bootstrap& bootstrap, const Context& context) {
   }
 }
 
-void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
-  const Cluster* cluster = findCluster(bootstrap, source.cluster);
+// Null after an error.
+const Cluster* checkServer(const std::string& name, const Bootstrap& bootstrap, const Context& context) {
+  const Cluster* cluster = findCluster(bootstrap, name);
   if (cluster == nullptr) {
-    context.error(absl::StrCat("names the cluster \"", source.cluster,
-                               "\", which is not in static_resources.clusters; add it there"));
+    context.error(
+        absl::StrCat("names the cluster \"", name, "\", which is not in static_resources.clusters; add it there"));
   } else if (cluster->type() == Cluster::EDS) {
-    context.error(absl::StrCat("names the cluster \"", source.cluster,
+    context.error(absl::StrCat("names the cluster \"", name,
                                "\", whose endpoints come from EDS themselves; use STATIC or STRICT_DNS"));
-  } else if (const std::string& socket = cluster->transport_socket().typed_config().type_url();
-             !socket.empty() && !absl::EndsWith(socket, ".RawBuffer") &&
-             !absl::EndsWith(socket, ".UpstreamTlsContext")) {
+    return nullptr;
+  }
+  return cluster;
+}
+
+void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
+  const Cluster* cluster = checkServer(source.cluster, bootstrap, context);
+  if (cluster == nullptr) return;
+  if (const std::string& socket = cluster->transport_socket().typed_config().type_url();
+      !socket.empty() && !absl::EndsWith(socket, ".RawBuffer") && !absl::EndsWith(socket, ".UpstreamTlsContext")) {
     context.error(absl::StrCat("names the cluster \"", source.cluster, "\", whose transport_socket is ", socket,
                                "; a configuration stream is plain or an UpstreamTlsContext"));
   }
@@ -164,6 +172,10 @@ bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const
     checkGrpcSource(
         source.grpc, bootstrap,
         context.child("api_config_source").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+    if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
+  }
+  if (source.kind == ResourceSource::Kind::kRest) {
+    checkServer(source.rest.cluster, bootstrap, context.child("api_config_source").child("cluster_names", 0));
     if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
   }
   return !mark.hit();

@@ -272,12 +272,43 @@ TEST_CASE("ads needs its stream described, the stream a cluster and a node") {
             .find("whose endpoints come from EDS themselves") != std::string::npos);
 }
 
-TEST_CASE("REST, V2, a second service and reserved metadata are refused") {
+TEST_CASE("a server that is polled is a static cluster, with a time between requests") {
+  const auto compiled = [](const std::string& source, const std::string& type = "STATIC") {
+    return Compiled("node: {id: a, cluster: b}\nstatic_resources: {clusters: [{name: xds, type: " + type +
+                    "}]}\ndynamic_resources: {cds_config: {api_config_source: {api_type: REST, " + source + "}}}");
+  };
+  const std::string good = "transport_api_version: V3, cluster_names: [xds], refresh_delay: 5s";
+  const Compiled c = compiled(good + ", request_timeout: 0.5s");
+  REQUIRE(c.settings);
+  CHECK(c.settings->sources.cds->kind == ResourceSource::Kind::kRest);
+  CHECK(c.settings->sources.cds->rest.cluster == "xds");
+  CHECK(c.settings->sources.cds->rest.refresh_delay == std::chrono::seconds(5));
+  CHECK(c.settings->sources.cds->rest.request_timeout == std::chrono::milliseconds(500));
+  CHECK(compiled(good).settings->sources.cds->rest.request_timeout == std::chrono::seconds(1));
+
+  const auto says = [](const Compiled& wrong, const std::string& text) {
+    CHECK(wrong.errors.toString().find(text) != std::string::npos);
+  };
+  says(compiled("transport_api_version: V3, cluster_names: [xds]"), "refresh_delay: is needed with REST");
+  says(compiled("transport_api_version: V3, cluster_names: [xds], refresh_delay: 0s"), "refresh_delay: is needed");
+  says(compiled("transport_api_version: V3, refresh_delay: 5s"), "cluster_names: takes exactly one cluster");
+  says(compiled("cluster_names: [xds], refresh_delay: 5s"), "transport_api_version: must be V3");
+  says(compiled(good + ", grpc_services: [{envoy_grpc: {cluster_name: xds}}]"), "grpc_services: is for streams");
+  says(compiled(good + ", set_node_on_first_message_only: true"), "set_node_on_first_message_only: is for streams");
+  says(compiled(good, "EDS"), "whose endpoints come from EDS themselves");
+  says(compiled("transport_api_version: V3, cluster_names: [away], refresh_delay: 5s"),
+       "cluster_names[0]: names the cluster \"away\"");
+}
+
+TEST_CASE("an aggregated stream by REST, V2, a second service and reserved metadata are refused") {
   const auto first = [](const std::string& source) {
     return Compiled("dynamic_resources: {cds_config: {api_config_source: {" + source + "}}}").errors.toString();
   };
 
-  CHECK(first("api_type: REST, transport_api_version: V3").find("only GRPC and DELTA_GRPC") != std::string::npos);
+  CHECK(Compiled("dynamic_resources: {ads_config: {api_type: REST, transport_api_version: V3}}")
+            .errors.toString()
+            .find("api_type: is no stream; write GRPC or DELTA_GRPC") != std::string::npos);
+  CHECK(first("api_type: GRPC, cluster_names: [a]").find("cluster_names: is for REST") != std::string::npos);
   CHECK(first("api_type: GRPC").find("transport_api_version: must be V3") != std::string::npos);
   CHECK(first("api_type: GRPC, grpc_services: [{}, {}]").find("takes exactly one service, has 2") != std::string::npos);
   CHECK(first("api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: a}, initial_metadata: [{key: grpc-x}]}]")

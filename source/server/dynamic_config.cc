@@ -18,6 +18,15 @@ absl::StatusOr<envoy::service::discovery::v3::DiscoveryResponse> loadFile(const 
   return response;
 }
 
+absl::StatusOr<envoy::service::discovery::v3::DiscoveryResponse> parseJson(std::string_view json) {
+  config::ErrorList errors;
+  config::Positions positions;
+  envoy::service::discovery::v3::DiscoveryResponse response;
+  config::Loader(errors, positions).loadText(json, config::Format::kJson, "answer", response);
+  if (!errors.empty()) return errors.status();
+  return response;
+}
+
 }  // namespace
 
 DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std::optional<config::GrpcSource> ads)
@@ -30,7 +39,9 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std:
                       .load_file = loadFile,
                       .random = [this] { return random_.next(); },
                       .log = [this](const std::string& line) { deps_.logger.warning("xds", line); },
-                      .stored = deps_.stored}) {}
+                      .stored = deps_.stored,
+                      .ask = deps_.ask,
+                      .parse = parseJson}) {}
 
 DynamicConfig::~DynamicConfig() {
   for (const auto& watcher : watchers_) watcher->letGo();  // what it holds is of the subscriptions, which go first

@@ -22,6 +22,10 @@ xds::Source toXds(const config::ResourceSource& source) {
     case config::ResourceSource::Kind::kGrpc:
       out.kind = xds::Source::Kind::kGrpc;
       break;
+    case config::ResourceSource::Kind::kRest:
+      out.kind = xds::Source::Kind::kRest;
+      out.rest = {source.rest.cluster, source.rest.refresh_delay, source.rest.request_timeout};
+      break;
   }
   out.path = source.path;
   out.watched_directory = source.watched_directory;

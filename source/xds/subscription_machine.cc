@@ -208,6 +208,20 @@ Request SubscriptionMachine::takeAck() {
   return request;
 }
 
+Request SubscriptionMachine::takePoll() {
+  answerHeld();
+  std::optional<ErrorDetail> error;
+  if (!acks_.empty()) error = std::move(acks_.back().error);
+  acks_.clear();
+  renewed_.clear();
+  Request request = takeInterest();
+  request.error = std::move(error);
+  // Nothing crosses it.
+  left_out_.clear();
+  asked_since_.clear();
+  return request;
+}
+
 void SubscriptionMachine::fillSotwNames(Request& request) {
   for (const auto& [name, entry] : entries_) {
     if (entry.subscribed && !renewed_.contains(name)) request.names.push_back(name);

@@ -79,6 +79,9 @@ class SubscriptionMachine {
   bool interestDue() const;
   Request takeAck();
   Request takeInterest();
+  // Of a source that is polled (state of the world): all that is wanted, with the answer to what came last. What comes
+  // next is the answer to this; so a poll that is under way when interest changes is to be given up.
+  Request takePoll();
 
   // Time: when onTime has to be called next (TTLs, fetch timeouts, what waits after a refusal), if at all.
   std::optional<TimePoint> nextDeadline() const;

@@ -185,6 +185,38 @@ TEST_CASE("a file is read after the turn in which it was asked for, never inside
   CHECK(f.subscriptions.verdicts(kClusterType).size() == 1);
 }
 
+TEST_CASE("a server that is polled is asked for all names of a type together, and each type by itself") {
+  event::SimulatedLoop loop;
+  RecordingWatcher endpoints;
+  Subscriptions::Deps deps{loop};
+  std::vector<RestRequest> asked;
+  deps.ask = [&](RestRequest request, auto) {
+    asked.push_back(std::move(request));
+    return std::make_shared<int>(0);
+  };
+  deps.random = [] { return uint64_t{0}; };
+  Subscriptions subscriptions(std::move(deps));
+  subscriptions.addType(typeInfo(kEndpointType), endpoints);
+  subscriptions.addType(typeInfo(kVirtualHostType), endpoints);
+  Source source;
+  source.kind = Source::Kind::kRest;
+  source.rest = {.cluster = "server", .refresh_delay = 1s};
+
+  REQUIRE(subscriptions.subscribe(kEndpointType, source, "a").ok());
+  REQUIRE(subscriptions.subscribe(kEndpointType, source, "b").ok());
+  CHECK(subscriptions.subscribe(kVirtualHostType, source, "c").message().find("REST does not serve") !=
+        std::string::npos);
+  loop.settle();
+
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].path == "/v3/discovery:endpoints");
+  CHECK(asked[0].body.find("[\"a\",\"b\"]") != std::string::npos);
+  subscriptions.forEach([](const Subscriptions::View& view) {
+    CHECK(view.source == "rest server");
+    CHECK(view.stream != nullptr);
+  });
+}
+
 TEST_CASE("a source that cannot be is an error that says what to do") {
   Fixture f;
   CHECK(f.subscriptions.subscribe(kClusterType, Source{}, "*").message() ==

@@ -501,6 +501,112 @@ class DeltaTest(XdsCase, SluiceTestCase):
         self.assertEqual(self.sluice.stat("control_plane.connected_state"), 1)
 
 
+class RestServer:
+    """Answers polls with what it was told last, and with 304 who has that."""
+
+    def __init__(self):
+        self.answers = {}  # what stands behind "discovery:" -> (version, text or resources)
+        self.asked = []  # (what, request)
+
+    def set(self, what, version, *resources):
+        self.answers[what] = version, list(resources)
+
+    def __call__(self, request):
+        what = request.path.removeprefix("/v3/discovery:")
+        asked = json.loads(request.body)
+        self.asked.append((what, asked))
+        version, resources = self.answers.get(what, ("", []))
+        if version and asked.get("version_info") == version:
+            return Reply(304, b"")
+        if version == "broken":
+            return Reply(200, b'{"resources": [{"@type"')
+        body = {"version_info": version, "type_url": asked["type_url"], "resources": resources, "nonce": f"nonce of {version}"}
+        return Reply(200, json.dumps(body).encode(), [("content-type", "application/json")])
+
+    def last(self, what):
+        return [request for kind, request in self.asked if kind == what][-1]
+
+
+class RestTest(SluiceTestCase):
+    """Everything from a server that is polled."""
+
+    def setUp(self):
+        super().setUp()
+        self.rest = RestServer()
+        self.server = self.start(HttpUpstream(self.rest))
+        self.port = freePort()
+        self.one, self.two = (
+            self.start(HttpUpstream(lambda request, name=name: Reply(200, name))) for name in (b"one", b"two")
+        )
+        api = {"api_type": "REST", "transport_api_version": "V3", "cluster_names": ["xds"], "refresh_delay": "0.05s"}
+        self.source = {"api_config_source": api, "resource_api_version": "V3"}
+
+    def serve(self):
+        up = {**edsCluster("up"), "eds_cluster_config": {"eds_config": self.source}}
+        listener = httpListener(
+            "http", rds={"route_config_name": "routes", "config_source": self.source}, address=config.socketAddress(self.port)
+        )
+        self.publish("clusters", "1", (CLUSTER, up))
+        self.publish("endpoints", "1", (ENDPOINT, config.loadAssignment("up", [self.one.port])))
+        self.publish("listeners", "1", (LISTENER, listener))
+        self.publish("routes", "1", (ROUTE, config.routeConfig("routes", [route("up")])))
+        text = {
+            "node": {"id": "n", "cluster": "c"},
+            "admin": {"address": config.socketAddress(0)},
+            "dynamic_resources": {"lds_config": self.source, "cds_config": self.source},
+            "static_resources": {"clusters": [cluster("xds", self.server.port)]},
+        }
+        self.sluice = self.start(Sluice(self.scratch, text, wait=False))
+        self.waitForBody(b"one")
+
+    def publish(self, what, version, *typed):
+        self.rest.set(what, version, *({"@type": type_url, **resource} for type_url, resource in typed))
+
+    def waitForBody(self, expected):
+        def seen():
+            self.sluice.mustRun()
+            try:
+                return get(self.port).body == expected
+            except OSError:  # nobody listens so far
+                return False
+
+        waitFor(seen, f"the answer {expected!r}")
+
+    def test_all_types_are_polled_and_changes_take_effect(self):
+        self.serve()
+        self.assertEqual(self.rest.last("clusters")["node"]["id"], "n")
+        self.assertEqual(self.rest.last("endpoints")["resource_names"], ["up"])
+        waitFor(lambda: self.rest.last("listeners").get("version_info") == "1", "the version that was taken")
+
+        self.publish("endpoints", "2", (ENDPOINT, config.loadAssignment("up", [self.two.port])))
+
+        self.waitForBody(b"two")
+
+    def test_what_is_refused_is_told_with_the_next_request_and_the_last_good_one_serves(self):
+        self.serve()
+        self.publish("routes", "2", (ROUTE, {"name": "routes", "virtual_hosts": [{"name": "v", "domains": []}]}))
+
+        waitFor(lambda: "error_detail" in self.rest.last("routes"), "the refusal")
+        error = self.rest.last("routes")["error_detail"]["message"]
+        self.assertIn('RouteConfiguration "routes": virtual_hosts[0].domains', error)
+        self.assertEqual(self.rest.last("routes")["version_info"], "1")
+
+        self.publish("routes", "broken")
+        waitFor(lambda: "cannot be read" in self.sluice.log(), "the broken answer")
+        self.assertEqual(get(self.port).body, b"one")
+        self.publish("routes", "3", (ROUTE, config.routeConfig("routes", [directResponse(200, "three")])))
+        self.waitForBody(b"three")
+
+    def test_traffic_goes_on_while_the_server_is_away(self):
+        self.serve()
+
+        self.server.stop()
+
+        waitFor(lambda: "no answer" in self.sluice.log(), "the failure")
+        self.assertEqual([get(self.port).body for _ in range(5)], [b"one"] * 5)
+        self.assertGreater(self.sluice.stat("cluster.up.update_failure"), 0)
+
+
 class FileTest(SluiceTestCase):
     """Resources from files, replaced by rename."""
 
