@@ -82,7 +82,7 @@ const Cluster* checkServer(const std::string& name, const Bootstrap& bootstrap, 
   return cluster;
 }
 
-void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
+void checkGrpcServer(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
   const Cluster* cluster = checkServer(source.cluster, bootstrap, context);
   if (cluster == nullptr) return;
   if (const std::string& socket = cluster->transport_socket().typed_config().type_url();
@@ -90,6 +90,15 @@ void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const
     context.error(absl::StrCat("names the cluster \"", source.cluster, "\", whose transport_socket is ", socket,
                                "; a configuration stream is plain or an UpstreamTlsContext"));
   }
+}
+
+// `context` stands at the ApiConfigSource.
+void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
+  const auto at = [&context](size_t index) {
+    return context.child("grpc_services", index).child("envoy_grpc").child("cluster_name");
+  };
+  checkGrpcServer(source, bootstrap, at(0));
+  for (size_t i = 0; i < source.fallback.size(); ++i) checkGrpcServer(source.fallback[i], bootstrap, at(i + 1));
 }
 
 bool hasNode(const Bootstrap& bootstrap) {
@@ -141,8 +150,7 @@ void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicS
   if (dynamic.has_ads_config()) {
     sources.ads = compileApiConfigSource(dynamic.ads_config(), at.child("ads_config"));
     if (sources.ads) {
-      checkGrpcSource(*sources.ads, bootstrap,
-                      at.child("ads_config").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+      checkGrpcSource(*sources.ads, bootstrap, at.child("ads_config"));
     }
     if (!hasNode(bootstrap))
       context.child("node").error("needs id and cluster, by which a control plane knows this proxy");
@@ -169,9 +177,7 @@ bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const
         "api_config_source");
   }
   if (source.kind == ResourceSource::Kind::kGrpc) {
-    checkGrpcSource(
-        source.grpc, bootstrap,
-        context.child("api_config_source").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+    checkGrpcSource(source.grpc, bootstrap, context.child("api_config_source"));
     if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
   }
   if (source.kind == ResourceSource::Kind::kRest) {

@@ -300,7 +300,28 @@ TEST_CASE("a server that is polled is a static cluster, with a time between requ
        "cluster_names[0]: names the cluster \"away\"");
 }
 
-TEST_CASE("an aggregated stream by REST, V2, a second service and reserved metadata are refused") {
+TEST_CASE("a second service is what a stream falls back on, and is checked as the first") {
+  const auto compiled = [](const std::string& second) {
+    return Compiled(
+        "node: {id: a, cluster: b}\nstatic_resources: {clusters: [{name: one}, {name: two}]}\ndynamic_resources: "
+        "{ads_config: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: one}}, "
+        "{envoy_grpc: {cluster_name: " +
+        second + "}, initial_metadata: [{key: Token, value: x}]}]}}");
+  };
+  const Compiled c = compiled("two");
+  REQUIRE(c.settings);
+  const GrpcSource& ads = *c.settings->sources.ads;
+  CHECK(ads.cluster == "one");
+  CHECK(ads.initial_metadata.empty());
+  REQUIRE(ads.fallback.size() == 1);
+  CHECK(ads.fallback[0].cluster == "two");
+  CHECK(ads.fallback[0].initial_metadata.size() == 1);
+
+  CHECK(compiled("away").errors.toString().find("grpc_services[1].envoy_grpc.cluster_name: names the cluster") !=
+        std::string::npos);
+}
+
+TEST_CASE("an aggregated stream by REST, V2, a third service and reserved metadata are refused") {
   const auto first = [](const std::string& source) {
     return Compiled("dynamic_resources: {cds_config: {api_config_source: {" + source + "}}}").errors.toString();
   };
@@ -310,7 +331,11 @@ TEST_CASE("an aggregated stream by REST, V2, a second service and reserved metad
             .find("api_type: is no stream; write GRPC or DELTA_GRPC") != std::string::npos);
   CHECK(first("api_type: GRPC, cluster_names: [a]").find("cluster_names: is for REST") != std::string::npos);
   CHECK(first("api_type: GRPC").find("transport_api_version: must be V3") != std::string::npos);
-  CHECK(first("api_type: GRPC, grpc_services: [{}, {}]").find("takes exactly one service, has 2") != std::string::npos);
+  CHECK(
+      first("api_type: GRPC, grpc_services: [{}, {}, {}]").find("takes one service, and one to fall back on, has 3") !=
+      std::string::npos);
+  CHECK(first("api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: a}}, {}]")
+            .find("grpc_services[1].envoy_grpc.cluster_name: names no cluster") != std::string::npos);
   CHECK(first("api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: a}, initial_metadata: [{key: grpc-x}]}]")
             .find("\"grpc-x\" is reserved") != std::string::npos);
 }

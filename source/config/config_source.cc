@@ -61,6 +61,19 @@ void warnOfRest(const ApiConfigSource& source, const Context& context) {
   if (source.has_request_timeout()) context.child("request_timeout").warn("is for REST, and has no effect on a stream");
 }
 
+GrpcSource compileServer(const ApiConfigSource& source, int index, const Context& context) {
+  const GrpcService& service = source.grpc_services(index);
+  const Context at = context.child("grpc_services", static_cast<size_t>(index));
+  GrpcSource grpc;
+  grpc.cluster = service.envoy_grpc().cluster_name();
+  grpc.authority = service.envoy_grpc().authority().empty() ? grpc.cluster : service.envoy_grpc().authority();
+  grpc.delta = source.api_type() == ApiConfigSource::DELTA_GRPC;
+  grpc.node_on_first_message_only = source.set_node_on_first_message_only();
+  if (grpc.cluster.empty()) at.child("envoy_grpc").child("cluster_name").error("names no cluster");
+  addMetadata(service, at, grpc);
+  return grpc;
+}
+
 RestSource compileRest(const ApiConfigSource& source, const Context& context) {
   checkTransportVersion(source, context);
   RestSource rest;
@@ -138,19 +151,13 @@ std::optional<GrpcSource> compileApiConfigSource(const ApiConfigSource& source, 
   checkApiType(source, context);
   checkTransportVersion(source, context);
   warnOfRest(source, context);
-  if (source.grpc_services_size() != 1) {
-    context.child("grpc_services").error(absl::StrCat("takes exactly one service, has ", source.grpc_services_size()));
+  const int count = source.grpc_services_size();
+  if (count < 1 || count > 2) {
+    context.child("grpc_services").error(absl::StrCat("takes one service, and one to fall back on, has ", count));
     return std::nullopt;
   }
-  const GrpcService& service = source.grpc_services(0);
-  const Context at = context.child("grpc_services", 0);
-  GrpcSource grpc;
-  grpc.cluster = service.envoy_grpc().cluster_name();
-  grpc.authority = service.envoy_grpc().authority().empty() ? grpc.cluster : service.envoy_grpc().authority();
-  grpc.delta = source.api_type() == ApiConfigSource::DELTA_GRPC;
-  grpc.node_on_first_message_only = source.set_node_on_first_message_only();
-  if (grpc.cluster.empty()) at.child("envoy_grpc").child("cluster_name").error("names no cluster");
-  addMetadata(service, at, grpc);
+  GrpcSource grpc = compileServer(source, 0, context);
+  if (count == 2) grpc.fallback.push_back(compileServer(source, 1, context));
   if (mark.hit()) return std::nullopt;
   return grpc;
 }

@@ -1,8 +1,7 @@
 // ConfigSource: where dynamic resources come from, checked and free of protobuf.
 //
 // Thread: main. Run after validate(). What cannot work is an error: an aggregated stream by REST, other versions than
-// v3, more than one gRPC service (Envoy refuses a second one as well unless a flag is on), a gRPC service without a
-// cluster.
+// v3, more than two gRPC services, a service without a cluster.
 #pragma once
 
 #include <chrono>
@@ -23,6 +22,8 @@ struct GrpcSource {
   std::vector<std::pair<std::string, std::string>> initial_metadata;  // names in lower case
   bool delta = false;
   bool node_on_first_message_only = false;
+  // For as long as this server has never answered: the second service, if there is one.
+  std::vector<GrpcSource> fallback = {};
 };
 
 // A server that is polled.

@@ -134,7 +134,8 @@ void DynamicConfig::refreshStats() {
   std::map<std::string, uint64_t> counts;  // of all sources that have a prefix
   subscriptions_.forEach([&](const xds::Subscriptions::View& view) {
     if (view.stream != nullptr && view.source == "ads") {
-      deps_.cells.set(deps_.stats.gauge("control_plane.connected_state"), view.stream->connected ? 1 : 0);
+      deps_.cells.set(deps_.stats.gauge("control_plane.connected_state"),
+                      view.stream->connected ? 1 + view.stream->server : 0);
     }
     const DynamicType& type = find(view.type_url)->type();
     const bool of_root = type.root && xds::identity(toXds(*type.root)) == view.identity;

@@ -130,6 +130,7 @@ class FakeTransport : public Transport {
     bool connected = false;
     bool blocked = false;  // send() is not taken at once
     bool busy = false;
+    size_t server = 0;
     std::deque<std::string> sent;
 
     void establish() {
@@ -161,6 +162,7 @@ class FakeTransport : public Transport {
     ++record_->connects;
   }
   bool writable() const override { return record_->connected && !record_->busy; }
+  size_t server() const override { return record_->server; }
   void send(std::string bytes) override {
     record_->sent.push_back(std::move(bytes));
     record_->busy = record_->blocked;

@@ -131,8 +131,17 @@ void SubscriptionMachine::onStreamStart(TimePoint now, bool same_server) {
   ++stream_;
   stream_up_ = true;
   away_ = false;
-  same_server_ = same_server;
+  if (!same_server) {
+    server_since_ = stream_;
+    becomeForeign();
+  }
   forgetRejections(now);
+}
+
+// What is held came of another server.
+void SubscriptionMachine::becomeForeign() {
+  version_.clear();
+  for (auto& [name, entry] : entries_) entry.foreign = true;
 }
 
 // A server that still has what was refused sends it again, as no request says that it is held. One that took it back
@@ -277,10 +286,9 @@ void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) 
 void SubscriptionMachine::fillFirstDelta(Request& request) {
   for (const auto& [name, entry] : entries_) {
     if (entry.subscribed) request.subscribe.push_back(name);
-    // What is stored is named under no version of the server's, so that it tells what it has and what it has not.
-    if (entry.body != nullptr && same_server_) {
-      request.initial_versions.emplace(name, entry.stored ? std::string(kStoredVersion) : entry.version);
-    }
+    if (entry.body == nullptr) continue;
+    const bool known_there = !entry.stored && !entry.foreign;
+    request.initial_versions.emplace(name, known_there ? entry.version : std::string(kForeignVersion));
   }
   legacy_wildcard_ = request.subscribe.empty();
   if (wildcard_ && !legacy_wildcard_) request.subscribe.emplace(request.subscribe.begin(), kWildcard);
@@ -402,6 +410,7 @@ void SubscriptionMachine::finish(TimePoint now) {
   } else {
     ++stats_.update_rejected;
   }
+  if (work->stream < server_since_) becomeForeign();
   if (work->stream == stream_ && stream_up_) {
     rememberRefusal(response, text, now);
     queueAck(response.nonce, std::move(text));
@@ -504,6 +513,7 @@ void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& r
   entry.body = resource.body;
   entry.version = resource.version;
   entry.stored = stored;
+  entry.foreign = false;
   // The server's newest stays refused, whatever serves in its place.
   if (!stored || entry.state != VerdictState::kRejected) setState(entry, VerdictState::kAccepted, now);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);

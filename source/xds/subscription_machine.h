@@ -42,8 +42,8 @@ class SubscriptionMachine {
   static constexpr std::chrono::milliseconds kDoubt{1000};
   // So long a server that is not known to be away has to say something of a name before what is stored of it serves.
   static constexpr std::chrono::milliseconds kPatience{1000};
-  // Under which a delta server is told of what is stored.
-  static constexpr std::string_view kStoredVersion = "stored by an earlier process";
+  // Under which a delta server is told of what is held and did not come of it, so that it tells what it has not.
+  static constexpr std::string_view kForeignVersion = "not of this server";
 
   SubscriptionMachine(Options options, ResourceWatcher& watcher);
   SubscriptionMachine(const SubscriptionMachine&) = delete;
@@ -62,7 +62,7 @@ class SubscriptionMachine {
   void pause() { ++paused_; }
   void resume() { --paused_; }
 
-  // The stream was made; `same_server` false drops what the versions held would mean to another server.
+  // The stream was made; if not to the `same_server`, what is held is under no version of its.
   void onStreamStart(TimePoint now, bool same_server = true);
   void onStreamEnd();
   // Takes a response of this type, while not busy. False: none was asked for on this stream, and it was dropped.
@@ -102,6 +102,7 @@ class SubscriptionMachine {
     std::string rejected_version;
     std::string error;
     bool stored = false;
+    bool foreign = false;  // of another server
     TimePoint since;
     std::optional<TimePoint> fetch_deadline;
     std::optional<TimePoint> expiry;
@@ -188,6 +189,7 @@ class SubscriptionMachine {
   void markSubscribed(std::string_view name);
   void markUnsubscribed(std::string_view name);
   void forgetRejections(TimePoint now);
+  void becomeForeign();
   void fillFirstDelta(Request& request);
   void fillDeltaChange(Request& request);
   void fillSotwNames(Request& request);
@@ -216,13 +218,13 @@ class SubscriptionMachine {
   std::vector<std::string> waits_refused_, waits_absent_;  // to be told
 
   // Of the present stream.
-  uint64_t stream_ = 0;  // which
+  uint64_t stream_ = 0;        // which
+  uint64_t server_since_ = 0;  // the first stream to its server
   bool stream_up_ = false;
-  bool away_ = false;             // the last stream ended, or could not be made
-  bool requested_ = false;        // a request went out
-  bool named_ = false;            // a name went out: an empty list means "nothing" from then on
-  bool legacy_wildcard_ = false;  // the empty first request asked for everything
-  bool same_server_ = true;
+  bool away_ = false;              // the last stream ended, or could not be made
+  bool requested_ = false;         // a request went out
+  bool named_ = false;             // a name went out: an empty list means "nothing" from then on
+  bool legacy_wildcard_ = false;   // the empty first request asked for everything
   bool interest_changed_ = false;  // state-of-the-world
   std::string nonce_;              // of the last response
   std::deque<Ack> acks_;

@@ -36,6 +36,10 @@ std::string identity(const Source& source) {
   std::string key = absl::StrCat("grpc\n", source.grpc.cluster, "\n", source.grpc.authority, "\n",
                                  source.grpc.variant == Variant::kDelta, source.grpc.node_on_first_message_only);
   for (const auto& [name, value] : source.grpc.initial_metadata) absl::StrAppend(&key, "\n", name, "\n", value);
+  for (const GrpcSource& other : source.grpc.fallback) {
+    absl::StrAppend(&key, "\n\n", other.cluster, "\n", other.authority);
+    for (const auto& [name, value] : other.initial_metadata) absl::StrAppend(&key, "\n", name, "\n", value);
+  }
   return key;
 }
 

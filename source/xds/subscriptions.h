@@ -31,6 +31,9 @@ struct GrpcSource {
   std::vector<std::pair<std::string, std::string>> initial_metadata;
   Variant variant = Variant::kSotw;
   bool node_on_first_message_only = false;
+  // For as long as the server has never answered: another one (of which cluster, authority and metadata count); one at
+  // most.
+  std::vector<GrpcSource> fallback = {};
 };
 
 // Where a resource comes from (core.v3.ConfigSource), checked already.

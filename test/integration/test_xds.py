@@ -58,13 +58,14 @@ class XdsCase:
             self.start(HttpUpstream(lambda request, name=name: Reply(200, name))) for name in (b"one", b"two")
         )
 
-    def serve(self):
+    def serve(self, bootstrap=None):
         """Everything by xDS: listener, routes, an EDS cluster "up" with upstream one."""
         self.server.set(CLUSTER, edsCluster("up"))
         self.server.set(ENDPOINT, config.loadAssignment("up", [self.one.port]))
         self.server.set(LISTENER, rdsListener("http", self.port, "routes"))
         self.server.set(ROUTE, config.routeConfig("routes", [route("up")]))
-        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+        bootstrap = bootstrap or config.xdsBootstrap(self.server.port, self.delta)
+        self.sluice = self.start(Sluice(self.scratch, bootstrap, wait=False))
         self.waitForBody(b"one")
 
     def body(self, path="/"):
@@ -98,6 +99,18 @@ class XdsCase:
         waitFor(lambda: all(self.sluice.stat(name) > 0 for name in names), "the failures to be told")
         self.assertGreater(self.sluice.stat("cluster.up.update_attempt"), 2)
         self.assertEqual(self.sluice.stat("cluster.up.update_success"), 1)
+
+    def test_a_second_server_serves_while_the_first_has_never_answered(self):
+        bootstrap = config.xdsBootstrap(freePort(), self.delta)
+        bootstrap["static_resources"]["clusters"].append(cluster("other", self.server.port, **config.HTTP2))
+        services = bootstrap["dynamic_resources"]["ads_config"]["grpc_services"]
+        services.append({"envoy_grpc": {"cluster_name": "other"}})
+
+        self.serve(bootstrap)
+
+        self.assertEqual(self.sluice.stat("control_plane.connected_state"), 2)
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.two.port]))
+        self.waitForBody(b"two")
 
     def shown(self, type_url, name):
         """What /xds says of a resource."""
