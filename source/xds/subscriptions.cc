@@ -92,7 +92,9 @@ class Subscriptions::FileFeed : public Feed {
  public:
   FileFeed(std::string_view type_url, std::unique_ptr<FileSubscription> file)
       : type_url_(type_url), file_(std::move(file)) {}
-  void subscribe(std::string_view name, std::chrono::milliseconds) override { file_->subscribe(name); }
+  void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) override {
+    file_->subscribe(name, fetch_timeout);
+  }
   void unsubscribe(std::string_view name) override { file_->unsubscribe(name); }
   bool wants(std::string_view name) const override { return file_->wants(name); }
   bool wantsAny() const override { return file_->wantsAny(); }

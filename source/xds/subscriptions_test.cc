@@ -170,6 +170,23 @@ TEST_CASE("each source has its own time to wait for a name on the shared stream"
   CHECK(f.endpoints.timed_out == Names{"hasty"});
 }
 
+TEST_CASE("each source has its own time to wait for a name of a file that they share") {
+  Fixture f;
+  f.file = response(kEndpointType, "v1", "", {bare(endpointBody("other", 140))});
+  Source patient;
+  patient.kind = Source::Kind::kFile;
+  patient.path = std::filesystem::temp_directory_path() / "endpoints.pb";
+  patient.initial_fetch_timeout = 0ms;
+  Source hasty = patient;
+  hasty.initial_fetch_timeout = 2s;
+  REQUIRE(f.subscriptions.subscribe(kEndpointType, patient, "patient").ok());
+  REQUIRE(f.subscriptions.subscribe(kEndpointType, hasty, "hasty").ok());
+
+  f.loop.advance(60s);
+
+  CHECK(f.endpoints.timed_out == Names{"hasty"});
+}
+
 TEST_CASE("a file is read after the turn in which it was asked for, never inside subscribe") {
   Fixture f;
   f.file = response(kClusterType, "v1", "", {bare(clusterBody("a", "x"))});
