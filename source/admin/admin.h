@@ -49,17 +49,18 @@ struct DrainRequest {
 
 // What became of one resource that the control plane was asked for.
 struct ResourceVerdict {
-  enum class State : uint8_t { kRequested, kServing, kWarming, kRejected, kAbsent, kTimeout };
+  enum class State : uint8_t { kRequested, kServing, kWarming, kRejected, kAbsent, kTimeout, kFailed };
 
   std::string type;  // its message
   std::string name;
   State state = State::kRequested;
-  std::string version;                  // of what was accepted last, and serves if it is kRejected now; empty: none was
-  std::string waits_for;                // kWarming only
-  std::string missing;                  // of routes that serve: what they lead to and does not
-  std::string rejected_version, error;  // kRejected only: field path and rule
-  bool stored = false;                  // it was accepted before the start: nothing good has come since
-  std::chrono::milliseconds age{0};     // of the control plane's last word
+  std::string version;               // of what was accepted last, and serves if it is kRejected or kFailed now
+  std::string waits_for;             // kWarming only
+  std::string missing;               // of routes that serve: what they lead to and does not
+  std::string rejected_version;      // kRejected only
+  std::string error;                 // kRejected: field path and rule; kFailed, kAbsent: what the server said
+  bool stored = false;               // it was accepted before the start: nothing good has come since
+  std::chrono::milliseconds age{0};  // of the control plane's last word
 };
 
 // What the pages show and do. Implemented by the server; called on the main thread only.

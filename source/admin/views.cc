@@ -314,7 +314,7 @@ Response keySets(const std::vector<jwt::RemoteKeys::Health>& sets) {
 
 namespace {
 
-constexpr std::string_view kStates[] = {"requested", "serving", "warming", "rejected", "absent", "timeout"};
+constexpr std::string_view kStates[] = {"requested", "serving", "warming", "rejected", "absent", "timeout", "failed"};
 
 stream::MetadataFields fieldsOf(const ResourceVerdict& verdict) {
   stream::MetadataFields fields{{"type", {verdict.type}}, {"name", {verdict.name}}};
@@ -341,7 +341,7 @@ Response verdicts(const Query& query, const std::vector<ResourceVerdict>& all) {
   const std::string_view state = query.get("state").value_or(""), type = query.get("type").value_or("");
   if (!state.empty() && std::find(std::begin(kStates), std::end(kStates), state) == std::end(kStates)) {
     return problem(400, base::strCat("no state is called '", state,
-                                     "'; there are requested, serving, warming, rejected, absent, timeout"));
+                                     "'; there are requested, serving, warming, rejected, absent, timeout, failed"));
   }
   const re2::RE2 names(base::strCat("", query.get("name_regex").value_or("")), re2::RE2::Quiet);
   if (!names.ok()) return problem(400, "name_regex is no regular expression");

@@ -68,20 +68,37 @@ void checkUniqueAddresses(const Bootstrap& bootstrap, const Context& context) {
   }
 }
 
-void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
-  const Cluster* cluster = findCluster(bootstrap, source.cluster);
+// Null after an error.
+const Cluster* checkServer(const std::string& name, const Bootstrap& bootstrap, const Context& context) {
+  const Cluster* cluster = findCluster(bootstrap, name);
   if (cluster == nullptr) {
-    context.error(absl::StrCat("names the cluster \"", source.cluster,
-                               "\", which is not in static_resources.clusters; add it there"));
+    context.error(
+        absl::StrCat("names the cluster \"", name, "\", which is not in static_resources.clusters; add it there"));
   } else if (cluster->type() == Cluster::EDS) {
-    context.error(absl::StrCat("names the cluster \"", source.cluster,
+    context.error(absl::StrCat("names the cluster \"", name,
                                "\", whose endpoints come from EDS themselves; use STATIC or STRICT_DNS"));
-  } else if (const std::string& socket = cluster->transport_socket().typed_config().type_url();
-             !socket.empty() && !absl::EndsWith(socket, ".RawBuffer") &&
-             !absl::EndsWith(socket, ".UpstreamTlsContext")) {
+    return nullptr;
+  }
+  return cluster;
+}
+
+void checkGrpcServer(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
+  const Cluster* cluster = checkServer(source.cluster, bootstrap, context);
+  if (cluster == nullptr) return;
+  if (const std::string& socket = cluster->transport_socket().typed_config().type_url();
+      !socket.empty() && !absl::EndsWith(socket, ".RawBuffer") && !absl::EndsWith(socket, ".UpstreamTlsContext")) {
     context.error(absl::StrCat("names the cluster \"", source.cluster, "\", whose transport_socket is ", socket,
                                "; a configuration stream is plain or an UpstreamTlsContext"));
   }
+}
+
+// `context` stands at the ApiConfigSource.
+void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
+  const auto at = [&context](size_t index) {
+    return context.child("grpc_services", index).child("envoy_grpc").child("cluster_name");
+  };
+  checkGrpcServer(source, bootstrap, at(0));
+  for (size_t i = 0; i < source.fallback.size(); ++i) checkGrpcServer(source.fallback[i], bootstrap, at(i + 1));
 }
 
 bool hasNode(const Bootstrap& bootstrap) {
@@ -133,8 +150,7 @@ void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicS
   if (dynamic.has_ads_config()) {
     sources.ads = compileApiConfigSource(dynamic.ads_config(), at.child("ads_config"));
     if (sources.ads) {
-      checkGrpcSource(*sources.ads, bootstrap,
-                      at.child("ads_config").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+      checkGrpcSource(*sources.ads, bootstrap, at.child("ads_config"));
     }
     if (!hasNode(bootstrap))
       context.child("node").error("needs id and cluster, by which a control plane knows this proxy");
@@ -152,9 +168,7 @@ std::optional<GrpcSource> compileLoadReports(const Bootstrap& bootstrap, const C
   if (!bootstrap.cluster_manager().has_load_stats_config()) return std::nullopt;
   const Context at = context.child("cluster_manager").child("load_stats_config");
   std::optional<GrpcSource> source = compileApiConfigSource(bootstrap.cluster_manager().load_stats_config(), at);
-  if (source) {
-    checkGrpcSource(*source, bootstrap, at.child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
-  }
+  if (source) checkGrpcSource(*source, bootstrap, at);
   if (!hasNode(bootstrap)) at.error("needs node.id and node.cluster in the bootstrap");
   return source;
 }
@@ -172,9 +186,11 @@ bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const
         "api_config_source");
   }
   if (source.kind == ResourceSource::Kind::kGrpc) {
-    checkGrpcSource(
-        source.grpc, bootstrap,
-        context.child("api_config_source").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+    checkGrpcSource(source.grpc, bootstrap, context.child("api_config_source"));
+    if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
+  }
+  if (source.kind == ResourceSource::Kind::kRest) {
+    checkServer(source.rest.cluster, bootstrap, context.child("api_config_source").child("cluster_names", 0));
     if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
   }
   return !mark.hit();

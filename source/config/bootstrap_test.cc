@@ -289,14 +289,70 @@ TEST_CASE("load reports need a stream that can be, and a node") {
             .find("cluster_manager.load_stats_config.api_type: only GRPC and DELTA_GRPC") != std::string::npos);
 }
 
-TEST_CASE("REST, V2, a second service and reserved metadata are refused") {
+TEST_CASE("a server that is polled is a static cluster, with a time between requests") {
+  const auto compiled = [](const std::string& source, const std::string& type = "STATIC") {
+    return Compiled("node: {id: a, cluster: b}\nstatic_resources: {clusters: [{name: xds, type: " + type +
+                    "}]}\ndynamic_resources: {cds_config: {api_config_source: {api_type: REST, " + source + "}}}");
+  };
+  const std::string good = "transport_api_version: V3, cluster_names: [xds], refresh_delay: 5s";
+  const Compiled c = compiled(good + ", request_timeout: 0.5s");
+  REQUIRE(c.settings);
+  CHECK(c.settings->sources.cds->kind == ResourceSource::Kind::kRest);
+  CHECK(c.settings->sources.cds->rest.cluster == "xds");
+  CHECK(c.settings->sources.cds->rest.refresh_delay == std::chrono::seconds(5));
+  CHECK(c.settings->sources.cds->rest.request_timeout == std::chrono::milliseconds(500));
+  CHECK(compiled(good).settings->sources.cds->rest.request_timeout == std::chrono::seconds(1));
+
+  const auto says = [](const Compiled& wrong, const std::string& text) {
+    CHECK(wrong.errors.toString().find(text) != std::string::npos);
+  };
+  says(compiled("transport_api_version: V3, cluster_names: [xds]"), "refresh_delay: is needed with REST");
+  says(compiled("transport_api_version: V3, cluster_names: [xds], refresh_delay: 0s"), "refresh_delay: is needed");
+  says(compiled("transport_api_version: V3, refresh_delay: 5s"), "cluster_names: takes exactly one cluster");
+  says(compiled("cluster_names: [xds], refresh_delay: 5s"), "transport_api_version: must be V3");
+  says(compiled(good + ", grpc_services: [{envoy_grpc: {cluster_name: xds}}]"), "grpc_services: is for streams");
+  says(compiled(good + ", set_node_on_first_message_only: true"), "set_node_on_first_message_only: is for streams");
+  says(compiled(good, "EDS"), "whose endpoints come from EDS themselves");
+  says(compiled("transport_api_version: V3, cluster_names: [away], refresh_delay: 5s"),
+       "cluster_names[0]: names the cluster \"away\"");
+}
+
+TEST_CASE("a second service is what a stream falls back on, and is checked as the first") {
+  const auto compiled = [](const std::string& second) {
+    return Compiled(
+        "node: {id: a, cluster: b}\nstatic_resources: {clusters: [{name: one}, {name: two}]}\ndynamic_resources: "
+        "{ads_config: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: one}}, "
+        "{envoy_grpc: {cluster_name: " +
+        second + "}, initial_metadata: [{key: Token, value: x}]}]}}");
+  };
+  const Compiled c = compiled("two");
+  REQUIRE(c.settings);
+  const GrpcSource& ads = *c.settings->sources.ads;
+  CHECK(ads.cluster == "one");
+  CHECK(ads.initial_metadata.empty());
+  REQUIRE(ads.fallback.size() == 1);
+  CHECK(ads.fallback[0].cluster == "two");
+  CHECK(ads.fallback[0].initial_metadata.size() == 1);
+
+  CHECK(compiled("away").errors.toString().find("grpc_services[1].envoy_grpc.cluster_name: names the cluster") !=
+        std::string::npos);
+}
+
+TEST_CASE("an aggregated stream by REST, V2, a third service and reserved metadata are refused") {
   const auto first = [](const std::string& source) {
     return Compiled("dynamic_resources: {cds_config: {api_config_source: {" + source + "}}}").errors.toString();
   };
 
-  CHECK(first("api_type: REST, transport_api_version: V3").find("only GRPC and DELTA_GRPC") != std::string::npos);
+  CHECK(Compiled("dynamic_resources: {ads_config: {api_type: REST, transport_api_version: V3}}")
+            .errors.toString()
+            .find("api_type: is no stream; write GRPC or DELTA_GRPC") != std::string::npos);
+  CHECK(first("api_type: GRPC, cluster_names: [a]").find("cluster_names: is for REST") != std::string::npos);
   CHECK(first("api_type: GRPC").find("transport_api_version: must be V3") != std::string::npos);
-  CHECK(first("api_type: GRPC, grpc_services: [{}, {}]").find("takes exactly one service, has 2") != std::string::npos);
+  CHECK(
+      first("api_type: GRPC, grpc_services: [{}, {}, {}]").find("takes one service, and one to fall back on, has 3") !=
+      std::string::npos);
+  CHECK(first("api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: a}}, {}]")
+            .find("grpc_services[1].envoy_grpc.cluster_name: names no cluster") != std::string::npos);
   CHECK(first("api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: a}, initial_metadata: [{key: grpc-x}]}]")
             .find("\"grpc-x\" is reserved") != std::string::npos);
 }

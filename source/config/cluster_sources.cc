@@ -13,7 +13,8 @@ std::shared_ptr<const route::ClusterSource> compileClusterSource(const ClusterSo
     context.child("self").error("is not supported here; write ads, or an api_config_source with DELTA_GRPC");
     return nullptr;
   }
-  if (compiled->kind == Kind::kFile || (compiled->kind == Kind::kGrpc && !compiled->grpc.delta)) {
+  if (compiled->kind == Kind::kFile || compiled->kind == Kind::kRest ||
+      (compiled->kind == Kind::kGrpc && !compiled->grpc.delta)) {
     context.error("is not incremental, and clusters come on demand so only; write ads, or DELTA_GRPC");
     return nullptr;
   }

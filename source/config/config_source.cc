@@ -26,7 +26,7 @@ bool checkApiType(const ApiConfigSource& source, const Context& context) {
       context.child("api_type").error("is for xdstp names, which are not supported; write GRPC or DELTA_GRPC");
       return false;
     default:
-      context.child("api_type").error("only GRPC and DELTA_GRPC are supported; REST is not");
+      context.child("api_type").error("is no stream; write GRPC or DELTA_GRPC");
       return false;
   }
 }
@@ -45,6 +45,56 @@ void addMetadata(const GrpcService& service, const Context& context, GrpcSource&
       grpc.initial_metadata.emplace_back(name, header.raw_value().empty() ? header.value() : header.raw_value());
     }
   }
+}
+
+void checkTransportVersion(const ApiConfigSource& source, const Context& context) {
+  if (source.transport_api_version() == ApiVersion::V3) return;
+  context.child("transport_api_version").error("must be V3, the only version that is spoken; write V3");
+}
+
+// What only polling has.
+void warnOfRest(const ApiConfigSource& source, const Context& context) {
+  if (source.cluster_names_size() > 0) {
+    context.child("cluster_names").error("is for REST; a stream takes grpc_services");
+  }
+  if (source.has_refresh_delay()) context.child("refresh_delay").warn("is for REST, and has no effect on a stream");
+  if (source.has_request_timeout()) context.child("request_timeout").warn("is for REST, and has no effect on a stream");
+}
+
+GrpcSource compileServer(const ApiConfigSource& source, int index, const Context& context) {
+  const GrpcService& service = source.grpc_services(index);
+  const Context at = context.child("grpc_services", static_cast<size_t>(index));
+  GrpcSource grpc;
+  grpc.cluster = service.envoy_grpc().cluster_name();
+  grpc.authority = service.envoy_grpc().authority().empty() ? grpc.cluster : service.envoy_grpc().authority();
+  grpc.delta = source.api_type() == ApiConfigSource::DELTA_GRPC;
+  grpc.node_on_first_message_only = source.set_node_on_first_message_only();
+  if (grpc.cluster.empty()) at.child("envoy_grpc").child("cluster_name").error("names no cluster");
+  addMetadata(service, at, grpc);
+  return grpc;
+}
+
+RestSource compileRest(const ApiConfigSource& source, const Context& context) {
+  checkTransportVersion(source, context);
+  RestSource rest;
+  if (source.cluster_names_size() != 1 || source.cluster_names(0).empty()) {
+    context.child("cluster_names")
+        .error(absl::StrCat("takes exactly one cluster that is polled, has ", source.cluster_names_size()));
+  } else {
+    rest.cluster = source.cluster_names(0);
+  }
+  if (source.grpc_services_size() > 0) {
+    context.child("grpc_services").error("is for streams; REST takes cluster_names");
+  }
+  if (source.set_node_on_first_message_only()) {
+    context.child("set_node_on_first_message_only").error("is for streams; each request of REST has the node");
+  }
+  rest.refresh_delay = compileMilliseconds(source.refresh_delay());
+  if (rest.refresh_delay.count() <= 0) {
+    context.child("refresh_delay").error("is needed with REST, and more than 0: how long after an answer to ask again");
+  }
+  if (source.has_request_timeout()) rest.request_timeout = compileMilliseconds(source.request_timeout());
+  return rest;
 }
 
 std::optional<ResourceSource> fileSource(const ConfigSource& source, const Context& context) {
@@ -75,8 +125,13 @@ std::optional<ResourceSource> sourceByKind(const ConfigSource& source, const Con
       spec.kind = ResourceSource::Kind::kSelf;
       return spec;
     case ConfigSource::kApiConfigSource: {
-      std::optional<GrpcSource> grpc =
-          compileApiConfigSource(source.api_config_source(), context.child("api_config_source"));
+      const Context at = context.child("api_config_source");
+      if (source.api_config_source().api_type() == ApiConfigSource::REST) {
+        spec.kind = ResourceSource::Kind::kRest;
+        spec.rest = compileRest(source.api_config_source(), at);
+        return spec;
+      }
+      std::optional<GrpcSource> grpc = compileApiConfigSource(source.api_config_source(), at);
       if (!grpc) return std::nullopt;
       spec.kind = ResourceSource::Kind::kGrpc;
       spec.grpc = *std::move(grpc);
@@ -94,22 +149,15 @@ std::optional<ResourceSource> sourceByKind(const ConfigSource& source, const Con
 std::optional<GrpcSource> compileApiConfigSource(const ApiConfigSource& source, const Context& context) {
   const ErrorMark mark(context);
   checkApiType(source, context);
-  if (source.transport_api_version() != ApiVersion::V3) {
-    context.child("transport_api_version").error("must be V3, the only version that is spoken; write V3");
-  }
-  if (source.grpc_services_size() != 1) {
-    context.child("grpc_services").error(absl::StrCat("takes exactly one service, has ", source.grpc_services_size()));
+  checkTransportVersion(source, context);
+  warnOfRest(source, context);
+  const int count = source.grpc_services_size();
+  if (count < 1 || count > 2) {
+    context.child("grpc_services").error(absl::StrCat("takes one service, and one to fall back on, has ", count));
     return std::nullopt;
   }
-  const GrpcService& service = source.grpc_services(0);
-  const Context at = context.child("grpc_services", 0);
-  GrpcSource grpc;
-  grpc.cluster = service.envoy_grpc().cluster_name();
-  grpc.authority = service.envoy_grpc().authority().empty() ? grpc.cluster : service.envoy_grpc().authority();
-  grpc.delta = source.api_type() == ApiConfigSource::DELTA_GRPC;
-  grpc.node_on_first_message_only = source.set_node_on_first_message_only();
-  if (grpc.cluster.empty()) at.child("envoy_grpc").child("cluster_name").error("names no cluster");
-  addMetadata(service, at, grpc);
+  GrpcSource grpc = compileServer(source, 0, context);
+  if (count == 2) grpc.fallback.push_back(compileServer(source, 1, context));
   if (mark.hit()) return std::nullopt;
   return grpc;
 }

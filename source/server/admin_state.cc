@@ -235,6 +235,8 @@ admin::ResourceVerdict::State stateOf(xds::VerdictState state) {
       return State::kAbsent;
     case xds::VerdictState::kTimeout:
       return State::kTimeout;
+    case xds::VerdictState::kFailed:
+      return State::kFailed;
   }
   return State::kRequested;
 }

@@ -47,6 +47,8 @@ v3::ClientResourceStatus statusOf(xds::VerdictState state) {
       return v3::DOES_NOT_EXIST;
     case xds::VerdictState::kTimeout:
       return v3::TIMEOUT;
+    case xds::VerdictState::kFailed:
+      return v3::RECEIVED_ERROR;
   }
   return v3::UNKNOWN;
 }
@@ -55,12 +57,13 @@ v3::ClientResourceStatus statusOf(xds::VerdictState state) {
 template <typename Item>
 void setVerdict(const xds::Verdict& verdict, Item& item) {
   item.set_client_status(statusOf(verdict.state));
-  if (verdict.state != xds::VerdictState::kRejected) return;
+  if (verdict.state != xds::VerdictState::kRejected && verdict.error.empty()) return;
   v3::UpdateFailureState& failure = *item.mutable_error_state();
   failure.set_details(verdict.error);
   failure.set_version_info(verdict.rejected_version);
   if (verdict.rejected_body) *failure.mutable_failed_configuration() = *verdict.rejected_body;
-  *failure.mutable_last_update_attempt() = timestampOf(verdict.rejected_at);
+  *failure.mutable_last_update_attempt() =
+      timestampOf(verdict.state == xds::VerdictState::kRejected ? verdict.rejected_at : verdict.since);
 }
 
 // The same, and what serves.

@@ -18,6 +18,15 @@ absl::StatusOr<envoy::service::discovery::v3::DiscoveryResponse> loadFile(const 
   return response;
 }
 
+absl::StatusOr<envoy::service::discovery::v3::DiscoveryResponse> parseJson(std::string_view json) {
+  config::ErrorList errors;
+  config::Positions positions;
+  envoy::service::discovery::v3::DiscoveryResponse response;
+  config::Loader(errors, positions).loadText(json, config::Format::kJson, "answer", response);
+  if (!errors.empty()) return errors.status();
+  return response;
+}
+
 }  // namespace
 
 DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std::optional<config::GrpcSource> ads)
@@ -31,7 +40,9 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std:
                       .random = [this] { return random_.next(); },
                       .log = [this](const std::string& line) { deps_.logger.warning("xds", line); },
                       .stored = deps_.stored,
-                      .on_taken = deps_.on_taken}) {}
+                      .on_taken = deps_.on_taken,
+                      .ask = deps_.ask,
+                      .parse = parseJson}) {}
 
 DynamicConfig::~DynamicConfig() {
   for (const auto& watcher : watchers_) watcher->letGo();  // what it holds is of the subscriptions, which go first
@@ -124,7 +135,8 @@ void DynamicConfig::refreshStats() {
   std::map<std::string, uint64_t> counts;  // of all sources that have a prefix
   subscriptions_.forEach([&](const xds::Subscriptions::View& view) {
     if (view.stream != nullptr && view.source == "ads") {
-      deps_.cells.set(deps_.stats.gauge("control_plane.connected_state"), view.stream->connected ? 1 : 0);
+      deps_.cells.set(deps_.stats.gauge("control_plane.connected_state"),
+                      view.stream->connected ? 1 + view.stream->server : 0);
     }
     const DynamicType& type = find(view.type_url)->type();
     const bool of_root = type.root && xds::identity(toXds(*type.root)) == view.identity;

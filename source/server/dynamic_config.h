@@ -43,6 +43,8 @@ class DynamicConfig {
     // As Subscriptions'.
     std::function<std::shared_ptr<const xds::StoredType>(std::string_view type_url, const std::string& source)> stored =
         {};
+    // As Subscriptions': of servers that are polled.
+    xds::RestSubscription::Ask ask = {};
     std::function<void()> on_change = {};  // called when something of a control plane was taken, or is gone
     std::function<void()> on_taken = {};   // as Subscriptions'
   };

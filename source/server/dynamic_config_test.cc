@@ -81,15 +81,17 @@ struct Bed {
   Names asked(const Request& request) const { return variant == Variant::kSotw ? request.names : request.subscribe; }
   // Gives the answer.
   Request respond(const std::string& version, const std::vector<std::pair<std::string, std::string>>& content,
-                  Names removed = {}) {
+                  Names removed = {}, std::vector<xds::FailedResource> failed = {}) {
     std::vector<xds::Resource> resources;
     for (const auto& [name, text] : content) {
       resources.push_back(variant == Variant::kSotw ? bare(thing(name, text))
                                                     : xds::testing::named(name, version, thing(name, text)));
     }
     wire->sent.clear();
-    wire->events->onMessage(xds::wireEncoder(variant).encode(
-        xds::testing::response(kThingType, version, "nonce " + version, std::move(resources), std::move(removed))));
+    xds::Response response =
+        xds::testing::response(kThingType, version, "nonce " + version, std::move(resources), std::move(removed));
+    response.failed = std::move(failed);
+    wire->events->onMessage(xds::wireEncoder(variant).encode(response));
     const Request answer = next();
     CHECK(answer.response_nonce == "nonce " + version);
     return answer;
@@ -163,6 +165,24 @@ TEST_CASE("what its row refuses, and what the rules of its proto refuse, is told
   CHECK(t.lines.size() == lines);  // nothing new to say
   CHECK_FALSE(t.respond("4", {{"a", "five"}, {"b", "four"}, {"c", "six"}}).error);
   CHECK(t.held.at("c") == "six 4");
+}
+
+TEST_CASE("an error of the control plane's is told once, and who waited goes on without") {
+  Bed t(GENERATE(Variant::kSotw, Variant::kDelta));
+  t.dynamic.add(t.things());
+  t.start();
+  t.dynamic.want(kThingType, ads(), "a");
+  t.next();
+
+  CHECK_FALSE(t.respond("1", {}, {}, {{"a", {7, "not yours"}}}).error);
+  CHECK(t.given_up == Names{"a"});
+  CHECK(t.logged("the control plane has an error of 'a': PERMISSION_DENIED: not yours"));
+  const size_t lines = t.lines.size();
+  t.respond("2", {}, {}, {{"a", {7, "not yours"}}});
+  CHECK(t.lines.size() == lines);
+
+  CHECK_FALSE(t.respond("3", {{"a", "one"}}).error);
+  CHECK(t.held.at("a") == "one 3");
 }
 
 TEST_CASE("a type with a root is asked for as a whole, and what is gone is removed") {

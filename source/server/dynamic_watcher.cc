@@ -34,7 +34,8 @@ std::vector<ResourceError> DynamicWatcher::onUpdate(const Update& update) {
   take(update, refused);
   log(update, refused);
   // That there is nothing may be news, too.
-  const bool news = !update.changed.empty() || !update.removed.empty() || update.repeated.empty();
+  const bool nothing = update.repeated.empty() && update.failed.empty();
+  const bool news = !update.changed.empty() || !update.removed.empty() || nothing;
   if (on_change_ && !update.stored && news) on_change_();
   return refused;
 }
@@ -57,7 +58,7 @@ void DynamicWatcher::take(const Update& update, std::vector<ResourceError>& refu
   for (const UpdatedResource& resource : update.changed) taken_ |= takeOne(update.source, resource, refused);
   if (!type_.wire.removals_first) remove();
   countRefused(update, refused);
-  empty_ = empty_ && update.changed.empty() && update.rejected.empty();
+  empty_ = empty_ && update.changed.empty() && update.rejected.empty() && update.failed.empty();
   if (update.more) return;
   if (type_.end) type_.end(update.source);
   held_back_.reset();
@@ -153,6 +154,12 @@ void DynamicWatcher::log(const Update& update, const std::vector<ResourceError>&
     if (told == texts) continue;
     told = std::move(texts);
     for (const std::string& text : told) logger_.warning("xds", "refused '", name, "': ", text);
+  }
+  for (const ResourceError& failed : update.failed) {
+    std::vector<std::string>& told = told_[{std::string(update.source), failed.name}];
+    if (told == std::vector<std::string>{failed.rule}) continue;
+    told = {failed.rule};
+    logger_.warning("xds", "the control plane has an error of '", failed.name, "': ", failed.rule);
   }
 }
 

@@ -5,8 +5,10 @@
 namespace sluice::server {
 
 xds::GrpcSource toXds(const config::GrpcSource& source) {
-  return {source.cluster, source.authority, source.initial_metadata,
-          source.delta ? xds::Variant::kDelta : xds::Variant::kSotw, source.node_on_first_message_only};
+  xds::GrpcSource out{source.cluster, source.authority, source.initial_metadata,
+                      source.delta ? xds::Variant::kDelta : xds::Variant::kSotw, source.node_on_first_message_only};
+  for (const config::GrpcSource& other : source.fallback) out.fallback.push_back(toXds(other));
+  return out;
 }
 
 xds::Source toXds(const config::ResourceSource& source) {
@@ -21,6 +23,10 @@ xds::Source toXds(const config::ResourceSource& source) {
       break;
     case config::ResourceSource::Kind::kGrpc:
       out.kind = xds::Source::Kind::kGrpc;
+      break;
+    case config::ResourceSource::Kind::kRest:
+      out.kind = xds::Source::Kind::kRest;
+      out.rest = {source.rest.cluster, source.rest.refresh_delay, source.rest.request_timeout};
       break;
   }
   out.path = source.path;

@@ -35,6 +35,7 @@
 #include "source/server/load_reporter.h"
 #include "source/server/on_demand_clusters.h"
 #include "source/server/processors.h"
+#include "source/server/resource_key.h"
 #include "source/server/route_manager.h"
 #include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
@@ -250,6 +251,23 @@ class Server {
                     "connections");
   }
 
+  // On connections of the first worker, as all call-outs of main.
+  std::shared_ptr<void> askByRest(const xds::RestRequest& request,
+                                  const std::function<void(xds::RestAnswer)>& on_answer) {
+    constexpr size_t kMaxAnswer = 64 << 20;
+    worker::HttpCallRequest call;
+    call.cluster = call.authority = request.cluster;
+    call.method = "POST";
+    call.path = request.path;
+    call.headers = {{"content-type", "application/json"}, {"accept", "application/json"}};
+    call.body = request.body;
+    call.timeout = request.timeout;
+    call.max_response_body = kMaxAnswer;
+    return main_services_->calls().send(std::move(call), [on_answer](worker::HttpCallResponse answer) {
+      on_answer({answer.status, std::string(answer.failure), std::move(answer.body)});
+    });
+  }
+
   void makeDynamicConfig() {
     config::ErrorList errors;
     const auto settings = config::compileBootstrap(bootstrap_, config::Context(errors));
@@ -259,6 +277,9 @@ class Server {
     node.set_user_agent_version("0.1.0");
     const auto connect = [this](const xds::GrpcSource& source) { return transports_->make(source); };
     DynamicConfig::Deps deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_};
+    deps.ask = [this](const xds::RestRequest& request, const std::function<void(xds::RestAnswer)>& on_answer) {
+      return askByRest(request, on_answer);
+    };
     if (config_keeper_) {
       deps.stored = [this](std::string_view type, const std::string& source) {
         return config_keeper_->stored(type, source);
@@ -286,8 +307,8 @@ class Server {
     load_client_ = std::make_unique<xds::LoadStatsClient>(
         xds::LoadStatsClient::Options{.node = std::move(node),
                                       .set_node_on_first_message_only = to.node_on_first_message_only},
-        transports_->make({to.cluster, to.authority, to.initial_metadata, xds::Variant::kSotw, true}), *load_reporter_,
-        *main_, [random = base::Random(base::drawSeed())]() mutable { return random.next(); });
+        transports_->make(toXds(to)), *load_reporter_, *main_,
+        [random = base::Random(base::drawSeed())]() mutable { return random.next(); });
     load_client_->onLog([this](const std::string& line) { logger_.warning("load", line); });
     load_client_->start();
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "source/xds/failover_transport.h"
 #include "source/xds/grpc_transport.h"
 
 namespace sluice::server {
@@ -29,6 +30,13 @@ XdsTransports::XdsTransports(event::Loop& loop, const ClusterManager& clusters, 
 }
 
 std::unique_ptr<xds::Transport> XdsTransports::make(const xds::GrpcSource& source) {
+  if (source.fallback.empty()) return makeTo(source);
+  return std::make_unique<xds::FailoverTransport>([this, source] { return makeTo(source); },
+                                                  [this, other = source.fallback.front()] { return makeTo(other); },
+                                                  loop_, [this] { return random_.next(); });
+}
+
+std::unique_ptr<xds::Transport> XdsTransports::makeTo(const xds::GrpcSource& source) {
   xds::GrpcTransportOptions options;
   const ClusterManager::Entry* const entry = clusters_.find(source.cluster);
   std::shared_ptr<const upstream::cluster::ClusterConfig> config;

@@ -22,6 +22,8 @@ class XdsTransports {
   std::unique_ptr<xds::Transport> make(const xds::GrpcSource& source);
 
  private:
+  std::unique_ptr<xds::Transport> makeTo(const xds::GrpcSource& server);
+
   event::Loop& loop_;
   const ClusterManager& clusters_;
   base::Random random_;

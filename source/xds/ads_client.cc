@@ -98,7 +98,10 @@ void AdsClient::onConnected() {
   told_.reset();
   report_.clear();
   ack_order_.clear();
-  for (const auto& machine : machines_) machine->onStreamStart(loop_.now());
+  stats_.server = transport_->server();
+  const bool same_server = last_server_.value_or(stats_.server) == stats_.server;
+  last_server_ = stats_.server;
+  for (const auto& machine : machines_) machine->onStreamStart(loop_.now(), same_server);
   flush();
   if (!std::exchange(woken_, false) && up_) up_();
 }

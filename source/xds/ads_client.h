@@ -16,6 +16,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ namespace sluice::xds {
 
 struct StreamStats {
   bool connected = false;         // control_plane.connected_state
+  size_t server = 0;              // of several: to which the stream goes
   std::string identifier;         // control_plane.identifier, as last told by the server
   uint64_t pending_requests = 0;  // due and not yet taken by the transport
   uint64_t streams = 0;           // attempts to make one
@@ -150,6 +152,7 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   std::vector<SubscriptionMachine*> ack_order_;                 // one item for each ACK to send
   std::deque<Response> waiting_;                                // until a large one has been taken
   StreamStats stats_;
+  std::optional<size_t> last_server_;  // to which the last stream went
   bool node_sent_ = false;
   // Of the present stream.
   bool takes_reports_ = false;

@@ -29,6 +29,8 @@ class RecordingWatcher : public ResourceWatcher {
     largest = std::max(largest, update.changed.size());
     last_changed.clear();
     last_rejected.clear();
+    last_failed.clear();
+    for (const ResourceError& failed : update.failed) last_failed.push_back(failed.name);
     last_removed = update.removed;
     last_repeated.assign(update.repeated.begin(), update.repeated.end());
     std::vector<ResourceError> errors;
@@ -66,6 +68,7 @@ class RecordingWatcher : public ResourceWatcher {
   std::vector<std::string> last_repeated;
   std::vector<std::string> last_removed;
   std::vector<std::string> last_rejected;
+  std::vector<std::string> last_failed;
   std::map<std::string, std::string> held;    // name to version
   std::map<std::string, std::string> bodies;  // name to bytes
   std::vector<std::string> timed_out, wait_refused, wait_absent;
@@ -127,6 +130,7 @@ class FakeTransport : public Transport {
     bool connected = false;
     bool blocked = false;  // send() is not taken at once
     bool busy = false;
+    size_t server = 0;
     std::deque<std::string> sent;
 
     void establish() {
@@ -158,6 +162,7 @@ class FakeTransport : public Transport {
     ++record_->connects;
   }
   bool writable() const override { return record_->connected && !record_->busy; }
+  size_t server() const override { return record_->server; }
   void send(std::string bytes) override {
     record_->sent.push_back(std::move(bytes));
     record_->busy = record_->blocked;

@@ -28,8 +28,8 @@ FileSubscription::~FileSubscription() {
   if (inotify_ >= 0) close(inotify_);
 }
 
-void FileSubscription::subscribe(std::string_view name) {
-  machine_.subscribe(name, loop_.now());
+void FileSubscription::subscribe(std::string_view name, std::optional<std::chrono::milliseconds> fetch_timeout) {
+  machine_.subscribe(name, loop_.now(), fetch_timeout);
   armDeadline();
   if (inotify_ >= 0) loop_.atTurnEnd(*this);
 }

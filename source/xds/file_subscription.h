@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ class FileSubscription : private event::FdHandler, private event::TurnTask {
   ~FileSubscription() override;
 
   // The names that are wanted of the file, or "*". After start() it is read again at the end of the turn.
-  void subscribe(std::string_view name);
+  // `fetch_timeout` stands in for initial_fetch_timeout.
+  void subscribe(std::string_view name, std::optional<std::chrono::milliseconds> fetch_timeout = {});
   void unsubscribe(std::string_view name) { machine_.unsubscribe(name); }
   void setInterest(const std::vector<std::string>& names);
   bool wants(std::string_view name) const { return machine_.wants(name); }

@@ -34,6 +34,8 @@ struct TypeInfo {
   // Of its own stream; empty: it has none, and comes by the aggregated one or from files.
   std::string_view sotw_method = {};
   std::string_view delta_method = {};
+  // Where it is polled; empty: it is not.
+  std::string_view rest_path = {};
   // A state-of-the-world response is the complete set, so what is missing is deleted. Such a type may be asked for by
   // wildcard, too.
   bool complete_set = false;

@@ -46,6 +46,14 @@ TEST_CASE("each type has its own method in both variants, unknown ones have none
   CHECK(typeInfo("x").ownMethod(Variant::kDelta).empty());
 }
 
+TEST_CASE("a type is polled at a path of its own, and virtual hosts are not") {
+  CHECK(typeInfo(kClusterType).rest_path == "/v3/discovery:clusters");
+  CHECK(typeInfo(kScopedRouteType).rest_path == "/v3/discovery:scoped-routes");
+  CHECK(typeInfo(kRouteType).rest_path == "/v3/discovery:routes");
+  CHECK(typeInfo(kExtensionType).rest_path == "/v3/discovery:extension_configs");
+  CHECK(typeInfo(kVirtualHostType).rest_path.empty());
+}
+
 TEST_CASE("text for the wire is valid UTF-8 and is cut between characters") {
   CHECK(validUtf8("caf\xc3\xa9", 10) == "caf\xc3\xa9");
   CHECK(validUtf8("caf\xc3\xa9", 4) == "caf");

@@ -35,6 +35,7 @@ struct Update {
   std::vector<UpdatedResource> changed;    // added or modified
   std::vector<std::string> removed;        // gone, or known not to exist
   std::vector<ResourceError> rejected;     // refused before anybody looked inside; already in the NACK
+  std::vector<ResourceError> failed;       // the server has an error of it: what is held stays; `rule` is the error
   std::vector<std::string_view> repeated;  // whose bytes are those already accepted; valid during the call
   bool more = false;                       // another part of the response follows
   bool stored = false;  // it is no response: nothing good has come, and this was taken before (StoredType)
@@ -55,7 +56,7 @@ struct StoredType {
 // Why a resource that was asked for is waited for no longer.
 enum class WaitEnd : uint8_t {
   kTimeout,  // initial_fetch_timeout is over
-  kRefused,  // what came for it was refused
+  kRefused,  // what came for it was refused, or was an error of the server's
   kAbsent,   // the server has none
 };
 
@@ -79,6 +80,7 @@ enum class VerdictState : uint8_t {
   kRejected,      // the newest was refused; the version shown (if any) goes on serving
   kDoesNotExist,  // the server said so
   kTimeout,       // no answer within initial_fetch_timeout
+  kFailed,        // the server has an error of it; the version shown (if any) goes on serving
 };
 
 // What is known of one resource, for the admin pages (client_status and error_state of a config dump).
@@ -90,7 +92,7 @@ struct Verdict {
   std::shared_ptr<const google::protobuf::Any> body;  // what serves, as received; null if none
   VerdictState state = VerdictState::kRequested;
   std::string rejected_version;  // kRejected only
-  std::string error;             // kRejected only: field path and rule
+  std::string error;             // kRejected: field path and rule; kFailed, kDoesNotExist: what the server said
   bool stored = false;           // `body` is of an earlier process: the server has sent nothing good yet
   bool expires = false;          // `body` has a TTL
   TimePoint since;               // when `state` or `version` last changed

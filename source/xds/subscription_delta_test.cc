@@ -146,15 +146,37 @@ TEST_CASE("delta: a new stream tells the versions held and asks for all names ag
   CHECK(f.machine.takeInterest().initial_versions.empty());
 }
 
-TEST_CASE("delta: another server is not told versions that mean nothing to it") {
+TEST_CASE("delta: another server is told what is held under no version, until it has sent it itself") {
   Fixture f(Variant::kDelta, kEndpointType);
   f.start({"a"});
   f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
 
   f.machine.onStreamEnd();
   f.machine.onStreamStart(f.now, /*same_server=*/false);
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", std::string(SubscriptionMachine::kForeignVersion)}});
+  f.reconnect();
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", std::string(SubscriptionMachine::kForeignVersion)}});
 
-  CHECK(f.machine.takeInterest().initial_versions.empty());
+  f.answer(response(kEndpointType, "v2", "n2", {named("a", "7", endpointBody("a", 140))}));
+  f.reconnect();
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", "7"}});
+}
+
+TEST_CASE("delta: what a stream brought is of its server, although it is taken when the next one stands") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  std::vector<Resource> many;
+  for (int i = 0; i < 100; ++i) many.push_back(item("c" + std::to_string(i), "1"));
+  f.machine.onResponse(response(kClusterType, "v1", "n1", std::move(many)), f.now);
+  REQUIRE(f.machine.busy());
+
+  f.machine.onStreamEnd();
+  f.machine.onStreamStart(f.now, /*same_server=*/false);
+  f.machine.step(f.now);
+
+  const Request first = f.machine.takeInterest();
+  CHECK(first.initial_versions.size() == 100);
+  CHECK(first.initial_versions.at("c99") == SubscriptionMachine::kForeignVersion);
 }
 
 TEST_CASE("delta: a resource that is only newer in version is not handed on, but told at the reconnect") {

@@ -29,6 +29,9 @@ uint64_t contentOf(const Response& response) {
     content = absl::HashOf(content, resource.name, resource.body != nullptr);
     if (resource.body) content = absl::HashOf(content, resource.body->type_url(), resource.body->value());
   }
+  for (const FailedResource& failed : response.failed) {
+    content = absl::HashOf(content, failed.name, failed.error.code, failed.error.message);
+  }
   return content;
 }
 
@@ -128,16 +131,26 @@ void SubscriptionMachine::onStreamStart(TimePoint now, bool same_server) {
   ++stream_;
   stream_up_ = true;
   away_ = false;
-  same_server_ = same_server;
+  if (!same_server) {
+    server_since_ = stream_;
+    becomeForeign();
+  }
   forgetRejections(now);
 }
 
+// What is held came of another server.
+void SubscriptionMachine::becomeForeign() {
+  version_.clear();
+  for (auto& [name, entry] : entries_) entry.foreign = true;
+}
+
 // A server that still has what was refused sends it again, as no request says that it is held. One that took it back
-// meanwhile has nothing to say.
+// meanwhile has nothing to say, and so it is with its own errors.
 void SubscriptionMachine::forgetRejections(TimePoint now) {
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto current = entry++;
-    if (current->second.state != VerdictState::kRejected) continue;
+    const VerdictState state = current->second.state;
+    if (state != VerdictState::kRejected && state != VerdictState::kFailed) continue;
     if (current->second.body != nullptr) {
       setState(current->second, VerdictState::kAccepted, now);
     } else if (current->second.subscribed) {
@@ -204,6 +217,20 @@ Request SubscriptionMachine::takeAck() {
   return request;
 }
 
+Request SubscriptionMachine::takePoll() {
+  answerHeld();
+  std::optional<ErrorDetail> error;
+  if (!acks_.empty()) error = std::move(acks_.back().error);
+  acks_.clear();
+  renewed_.clear();
+  Request request = takeInterest();
+  request.error = std::move(error);
+  // Nothing crosses it.
+  left_out_.clear();
+  asked_since_.clear();
+  return request;
+}
+
 void SubscriptionMachine::fillSotwNames(Request& request) {
   for (const auto& [name, entry] : entries_) {
     if (entry.subscribed && !renewed_.contains(name)) request.names.push_back(name);
@@ -246,7 +273,7 @@ void SubscriptionMachine::doubtLeftOut() {
 // server has nothing.
 void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) {
   const auto asked = std::exchange(asked_since_, {});
-  if (options_.type.complete_set || !response.resources.empty()) return;
+  if (options_.type.complete_set || !response.resources.empty() || !response.failed.empty()) return;
   for (const std::string& name : asked) {
     const auto entry = entries_.find(name);
     if (entry == entries_.end() || entry->second.state != VerdictState::kRequested) continue;
@@ -259,10 +286,9 @@ void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) 
 void SubscriptionMachine::fillFirstDelta(Request& request) {
   for (const auto& [name, entry] : entries_) {
     if (entry.subscribed) request.subscribe.push_back(name);
-    // What is stored is named under no version of the server's, so that it tells what it has and what it has not.
-    if (entry.body != nullptr && same_server_) {
-      request.initial_versions.emplace(name, entry.stored ? std::string(kStoredVersion) : entry.version);
-    }
+    if (entry.body == nullptr) continue;
+    const bool known_there = !entry.stored && !entry.foreign;
+    request.initial_versions.emplace(name, known_there ? entry.version : std::string(kForeignVersion));
   }
   legacy_wildcard_ = request.subscribe.empty();
   if (wildcard_ && !legacy_wildcard_) request.subscribe.emplace(request.subscribe.begin(), kWildcard);
@@ -339,7 +365,9 @@ void SubscriptionMachine::begin(Response response, TimePoint now, bool stored) {
 }
 
 void SubscriptionMachine::step(TimePoint now) {
-  if (!work_->plan.refused && !work_->plan.only_heartbeats) {
+  const Plan& plan = work_->plan;
+  const bool silent = plan.only_heartbeats && plan.update.removed.empty() && plan.update.failed.empty();
+  if (!plan.refused && !silent) {
     const Update part = nextPart();
     std::vector<ResourceError> found = watcher_.onUpdate(part);
     std::move(found.begin(), found.end(), std::back_inserter(work_->errors));
@@ -361,6 +389,7 @@ Update SubscriptionMachine::nextPart() {
   if (options_.type.removals_first ? first : !part.more) part.removed = whole.removed;
   if (first) {
     part.rejected = whole.rejected;
+    part.failed = whole.failed;
     for (const auto& [name, resource] : work_->plan.unchanged) part.repeated.push_back(name);
   }
   return part;
@@ -381,6 +410,7 @@ void SubscriptionMachine::finish(TimePoint now) {
   } else {
     ++stats_.update_rejected;
   }
+  if (work->stream < server_since_) becomeForeign();
   if (work->stream == stream_ && stream_up_) {
     rememberRefusal(response, text, now);
     queueAck(response.nonce, std::move(text));
@@ -444,6 +474,11 @@ void SubscriptionMachine::apply(const Response& response, const Plan& plan, cons
   bool changed = !refused && !plan.update.removed.empty();
   if (!refused) {
     for (const std::string& name : plan.update.removed) remove(name, now);
+    for (const auto& [name, why] : plan.absent) {
+      const auto entry = entries_.find(name);
+      if (entry != entries_.end() && entry->second.state == VerdictState::kDoesNotExist) entry->second.error = why;
+    }
+    for (const ResourceError& failed : plan.update.failed) fail(failed, now);
     for (const auto& [name, resource] : plan.unchanged) {
       const auto entry = entries_.find(name);
       if (entry == entries_.end()) continue;  // the watcher lost interest meanwhile
@@ -479,6 +514,7 @@ void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& r
   entry.body = resource.body;
   entry.version = resource.version;
   entry.stored = stored;
+  entry.foreign = false;
   // The server's newest stays refused, whatever serves in its place.
   if (!stored || entry.state != VerdictState::kRejected) setState(entry, VerdictState::kAccepted, now);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
@@ -501,6 +537,20 @@ void SubscriptionMachine::reject(std::string_view name, const UpdatedResource& r
   entry.rejected_at = now;
   entry.error = validUtf8(error, kMaxNackText);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
+}
+
+// It lasts until the resource comes.
+void SubscriptionMachine::fail(const ResourceError& failed, TimePoint now) {
+  auto found = entries_.find(failed.name);
+  if (found == entries_.end()) {
+    if (!wildcard_) return;  // the watcher lost interest while it took the update
+    found = entries_.emplace(failed.name, Entry{}).first;
+  }
+  Entry& entry = found->second;
+  if (entry.subscribed && entry.state == VerdictState::kRequested) waits_refused_.push_back(failed.name);
+  setState(entry, VerdictState::kFailed, now);
+  entry.error = failed.rule;
+  setFetchDeadline(failed.name, entry.fetch_deadline, std::nullopt);
 }
 
 void SubscriptionMachine::remove(std::string_view name, TimePoint now) {

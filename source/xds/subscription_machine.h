@@ -42,8 +42,8 @@ class SubscriptionMachine {
   static constexpr std::chrono::milliseconds kDoubt{1000};
   // So long a server that is not known to be away has to say something of a name before what is stored of it serves.
   static constexpr std::chrono::milliseconds kPatience{1000};
-  // Under which a delta server is told of what is stored.
-  static constexpr std::string_view kStoredVersion = "stored by an earlier process";
+  // Under which a delta server is told of what is held and did not come of it, so that it tells what it has not.
+  static constexpr std::string_view kForeignVersion = "not of this server";
 
   SubscriptionMachine(Options options, ResourceWatcher& watcher);
   SubscriptionMachine(const SubscriptionMachine&) = delete;
@@ -62,7 +62,7 @@ class SubscriptionMachine {
   void pause() { ++paused_; }
   void resume() { --paused_; }
 
-  // The stream was made; `same_server` false drops what the versions held would mean to another server.
+  // The stream was made; if not to the `same_server`, what is held is under no version of its.
   void onStreamStart(TimePoint now, bool same_server = true);
   void onStreamEnd();
   // Takes a response of this type, while not busy. False: none was asked for on this stream, and it was dropped.
@@ -79,6 +79,9 @@ class SubscriptionMachine {
   bool interestDue() const;
   Request takeAck();
   Request takeInterest();
+  // Of a source that is polled (state of the world): all that is wanted, with the answer to what came last. What comes
+  // next is the answer to this; so a poll that is under way when interest changes is to be given up.
+  Request takePoll();
 
   // Time: when onTime has to be called next (TTLs, fetch timeouts, what waits after a refusal), if at all.
   std::optional<TimePoint> nextDeadline() const;
@@ -103,6 +106,7 @@ class SubscriptionMachine {
     std::string rejected_version;
     std::string error;
     bool stored = false;
+    bool foreign = false;                   // of another server
     TimePoint since, updated, rejected_at;  // as in Verdict
     std::shared_ptr<const google::protobuf::Any> rejected_body;
     std::optional<TimePoint> fetch_deadline;
@@ -122,10 +126,11 @@ class SubscriptionMachine {
     std::vector<const Resource*> sources;  // parallel to update.changed
     std::vector<std::pair<std::string, const Resource*>> unchanged;
     std::vector<std::pair<std::string, const Resource*>> heartbeats;
-    std::set<std::string, std::less<>> present;  // every name that the response speaks of
-    std::set<std::string, std::less<>> bad;      // the names of update.rejected
-    bool refused = false;                        // as a whole
-    bool unnamed = false;                        // a resource could not be told by name
+    std::set<std::string, std::less<>> present;              // every name that the response speaks of
+    std::set<std::string, std::less<>> bad;                  // the names of update.rejected
+    std::map<std::string, std::string, std::less<>> absent;  // why the server has none, where it says so
+    bool refused = false;                                    // as a whole
+    bool unnamed = false;                                    // a resource could not be told by name
     bool only_heartbeats = false;
 
     void refuse(std::string name, std::string field_path, std::string rule);
@@ -155,6 +160,7 @@ class SubscriptionMachine {
   Plan makePlan(const Response& response) const;
   void sortResource(const Resource& resource, std::string name, const Response& response, Plan& plan) const;
   void dropContradictions(const Response& response, Plan& plan) const;
+  void sortFailed(const Response& response, Plan& plan) const;
   void findRemoved(const Response& response, Plan& plan) const;
   const std::string& versionOf(const Resource& resource, const Response& response) const;
 
@@ -174,6 +180,7 @@ class SubscriptionMachine {
               bool stored = false);
   void reject(std::string_view name, const UpdatedResource& resource, std::string_view error, TimePoint now,
               bool stored = false);
+  void fail(const ResourceError& failed, TimePoint now);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);
   void queueAck(const std::string& nonce, std::string error);
@@ -187,6 +194,7 @@ class SubscriptionMachine {
   void markSubscribed(std::string_view name);
   void markUnsubscribed(std::string_view name);
   void forgetRejections(TimePoint now);
+  void becomeForeign();
   void fillFirstDelta(Request& request);
   void fillDeltaChange(Request& request);
   void fillSotwNames(Request& request);
@@ -215,13 +223,13 @@ class SubscriptionMachine {
   std::vector<std::string> waits_refused_, waits_absent_;  // to be told
 
   // Of the present stream.
-  uint64_t stream_ = 0;  // which
+  uint64_t stream_ = 0;        // which
+  uint64_t server_since_ = 0;  // the first stream to its server
   bool stream_up_ = false;
-  bool away_ = false;             // the last stream ended, or could not be made
-  bool requested_ = false;        // a request went out
-  bool named_ = false;            // a name went out: an empty list means "nothing" from then on
-  bool legacy_wildcard_ = false;  // the empty first request asked for everything
-  bool same_server_ = true;
+  bool away_ = false;              // the last stream ended, or could not be made
+  bool requested_ = false;         // a request went out
+  bool named_ = false;             // a name went out: an empty list means "nothing" from then on
+  bool legacy_wildcard_ = false;   // the empty first request asked for everything
   bool interest_changed_ = false;  // state-of-the-world
   std::string nonce_;              // of the last response
   std::deque<Ack> acks_;

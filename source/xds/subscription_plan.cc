@@ -1,8 +1,11 @@
 // How a response is sorted out: what of it is new, known, wrong or gone. Changes nothing.
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "source/xds/nack_text.h"
 #include "source/xds/resource_type.h"
 #include "source/xds/subscription_machine.h"
 
@@ -11,6 +14,16 @@ namespace {
 
 bool sameBody(const google::protobuf::Any* a, const google::protobuf::Any* b) {
   return a != nullptr && b != nullptr && a->value() == b->value();
+}
+
+bool isAbsence(const FailedResource& failed) {
+  return failed.error.code == static_cast<int>(absl::StatusCode::kNotFound);
+}
+
+// Such as `PERMISSION_DENIED: not yours`. Codes that nobody knows are UNKNOWN, and so is OK, which is none of an error.
+std::string textOf(const ErrorDetail& error) {
+  const auto code = error.code == 0 ? absl::StatusCode::kUnknown : static_cast<absl::StatusCode>(error.code);
+  return validUtf8(absl::Status(code, error.message).ToString(), kMaxNackText);
 }
 
 }  // namespace
@@ -104,7 +117,9 @@ SubscriptionMachine::Plan SubscriptionMachine::makePlan(const Response& response
   }
   dropContradictions(response, plan);
   plan.only_heartbeats = !response.resources.empty() && plan.heartbeats.size() == response.resources.size();
-  if (!plan.refused) findRemoved(response, plan);
+  if (plan.refused) return plan;
+  sortFailed(response, plan);
+  findRemoved(response, plan);
   return plan;
 }
 
@@ -151,27 +166,45 @@ void SubscriptionMachine::dropContradictions(const Response& response, Plan& pla
   std::erase_if(plan.unchanged, [&](const auto& item) { return plan.bad.contains(item.first); });
 }
 
+// Who sends a resource has no error of it. Of two errors of one name the last counts.
+void SubscriptionMachine::sortFailed(const Response& response, Plan& plan) const {
+  std::map<std::string_view, const FailedResource*> failed;
+  for (const FailedResource& one : response.failed) failed[one.name] = &one;
+  for (const auto& [name, one] : failed) {
+    const auto entry = entries_.find(name);
+    const bool wanted = wildcard_ || (entry != entries_.end() && entry->second.subscribed);
+    if (name.empty() || !wanted || plan.present.contains(name)) continue;
+    const bool removed = std::find(response.removed.begin(), response.removed.end(), name) != response.removed.end();
+    if (isAbsence(*one) || removed) {
+      plan.absent.emplace(name, textOf(one->error));
+    } else {
+      plan.present.emplace(name);
+      plan.update.failed.push_back({std::string(name), "", textOf(one->error)});
+    }
+  }
+}
+
 void SubscriptionMachine::findRemoved(const Response& response, Plan& plan) const {
   if (delta()) {
-    const std::set<std::string_view> once(response.removed.begin(), response.removed.end());
+    std::set<std::string_view> once(response.removed.begin(), response.removed.end());
+    for (const auto& [name, why] : plan.absent) once.insert(name);
     for (const std::string_view name : once) {
       if (entries_.contains(name) && !plan.present.contains(name)) plan.update.removed.emplace_back(name);
     }
     return;
   }
-  // Nothing is not what was asked for.
-  if (!options_.type.complete_set && response.resources.empty()) {
-    for (const auto& [name, entry] : entries_) {
-      const bool waits = entry.subscribed && entry.state == VerdictState::kRequested;
-      if (waits && !asked_since_.contains(name)) plan.update.removed.push_back(name);
-    }
-  }
   // A resource that nobody can name may be any of those held: then nothing is missing for sure.
-  if (!options_.type.complete_set || plan.unnamed || plan.only_heartbeats) return;
+  const bool missing_is_gone = options_.type.complete_set && !plan.unnamed && !plan.only_heartbeats;
+  // Nothing is not what was asked for.
+  const bool nothing = !options_.type.complete_set && response.resources.empty() && response.failed.empty();
+  if (!missing_is_gone && !nothing && plan.absent.empty()) return;
   for (const auto& [name, entry] : entries_) {
     if (plan.present.contains(name)) continue;
+    const bool waits = entry.subscribed && entry.state == VerdictState::kRequested;
     const bool new_to_us = entry.subscribed && entry.state != VerdictState::kDoesNotExist;
-    if (entry.body != nullptr || new_to_us) plan.update.removed.push_back(name);
+    const bool not_there = nothing && waits && !asked_since_.contains(name);
+    const bool missing = missing_is_gone && (entry.body != nullptr || new_to_us);
+    if (not_there || missing || plan.absent.contains(name)) plan.update.removed.push_back(name);
   }
 }
 

@@ -104,6 +104,17 @@ TEST_CASE("sotw: a new stream begins with the accepted version, no nonce and all
   CHECK_FALSE(f.machine.ackDue());
 }
 
+TEST_CASE("sotw: another server is not told the version of the one before") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.answer(sotw("v1", "n1", {{"a", "1"}}));
+
+  f.machine.onStreamEnd();
+  f.machine.onStreamStart(f.now, /*same_server=*/false);
+
+  CHECK(f.machine.takeInterest().version.empty());
+}
+
 TEST_CASE("sotw: an ACK that was not sent dies with its stream") {
   Fixture f(Variant::kSotw);
   f.start({"*"});

@@ -27,12 +27,19 @@ std::string identity(const Source& source) {
       return "ads";
     case Source::Kind::kFile:
       return absl::StrCat("file\n", source.path, "\n", source.watched_directory);
+    case Source::Kind::kRest:
+      return absl::StrCat("rest\n", source.rest.cluster, "\n", source.rest.refresh_delay.count(), "\n",
+                          source.rest.request_timeout.count());
     case Source::Kind::kGrpc:
       break;
   }
   std::string key = absl::StrCat("grpc\n", source.grpc.cluster, "\n", source.grpc.authority, "\n",
                                  source.grpc.variant == Variant::kDelta, source.grpc.node_on_first_message_only);
   for (const auto& [name, value] : source.grpc.initial_metadata) absl::StrAppend(&key, "\n", name, "\n", value);
+  for (const GrpcSource& other : source.grpc.fallback) {
+    absl::StrAppend(&key, "\n\n", other.cluster, "\n", other.authority);
+    for (const auto& [name, value] : other.initial_metadata) absl::StrAppend(&key, "\n", name, "\n", value);
+  }
   return key;
 }
 
@@ -85,7 +92,9 @@ class Subscriptions::FileFeed : public Feed {
  public:
   FileFeed(std::string_view type_url, std::unique_ptr<FileSubscription> file)
       : type_url_(type_url), file_(std::move(file)) {}
-  void subscribe(std::string_view name, std::chrono::milliseconds) override { file_->subscribe(name); }
+  void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) override {
+    file_->subscribe(name, fetch_timeout);
+  }
   void unsubscribe(std::string_view name) override { file_->unsubscribe(name); }
   bool wants(std::string_view name) const override { return file_->wants(name); }
   bool wantsAny() const override { return file_->wantsAny(); }
@@ -97,6 +106,27 @@ class Subscriptions::FileFeed : public Feed {
  private:
   const std::string type_url_;
   const std::unique_ptr<FileSubscription> file_;
+};
+
+class Subscriptions::RestFeed : public Feed {
+ public:
+  RestFeed(std::string_view type_url, const std::string& cluster, std::unique_ptr<RestSubscription> rest)
+      : type_url_(type_url), source_(absl::StrCat("rest ", cluster)), rest_(std::move(rest)) {}
+  void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) override {
+    rest_->subscribe(name, fetch_timeout);
+  }
+  void unsubscribe(std::string_view name) override { rest_->unsubscribe(name); }
+  bool wants(std::string_view name) const override { return rest_->wants(name); }
+  bool wantsAny() const override { return rest_->wantsAny(); }
+  std::vector<Verdict> verdicts() const override { return rest_->verdicts(); }
+  void visit(const std::function<void(const View&)>& visit) const override {
+    visit({type_url_, source_, rest_->stats(), &rest_->streamStats()});
+  }
+
+ private:
+  const std::string type_url_;
+  const std::string source_;
+  const std::unique_ptr<RestSubscription> rest_;
 };
 
 Subscriptions::Subscriptions(Deps deps) : deps_(std::move(deps)) {}
@@ -185,6 +215,10 @@ absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std
     if (absl::Status started = file->startLater(); !started.ok()) return started;
     return std::make_unique<FileFeed>(type_url, std::move(file));
   }
+  if (source.kind == Source::Kind::kRest) {
+    if (!type.info.rest_path.empty() && deps_.ask) return makeRestFeed(type, source);
+    return absl::UnimplementedError(absl::StrCat("api_config_source: REST does not serve ", std::string(type_url)));
+  }
   if (type.info.ownMethod(source.grpc.variant).empty()) {
     return absl::UnimplementedError(absl::StrCat("api_config_source: no stream serves ", std::string(type_url)));
   }
@@ -192,6 +226,19 @@ absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std
   client->addType({type.info}, *type.watcher);
   client->start();
   return std::make_unique<StreamFeed>(type_url, source.grpc.cluster, std::move(client));
+}
+
+std::unique_ptr<Subscriptions::Feed> Subscriptions::makeRestFeed(const Type& type, const Source& source) {
+  RestSubscription::Options options;
+  options.type = type.info;
+  options.server = source.rest;
+  options.node = deps_.node;
+  options.source = identity(source);
+  if (deps_.stored) options.stored = deps_.stored(type.info.url, options.source);
+  options.initial_fetch_timeout = source.initial_fetch_timeout;
+  auto rest = std::make_unique<RestSubscription>(std::move(options), deps_.ask, deps_.parse, *type.watcher, deps_.loop,
+                                                 deps_.random, deps_.log);
+  return std::make_unique<RestFeed>(type.info.url, source.rest.cluster, std::move(rest));
 }
 
 std::unique_ptr<AdsClient::Pause> Subscriptions::pause(std::string_view type_url) {

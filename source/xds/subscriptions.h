@@ -1,5 +1,5 @@
 // All subscriptions of the process, wherever they come from: names of the aggregated stream, of streams of one type,
-// and of files. One watcher a type gets the updates of every source of it.
+// of servers that are polled, and of files. One watcher a type gets the updates of every source of it.
 //
 //   Subscriptions subscriptions({.loop = loop, .node = node, .make_transport = ..., .load_file = ...});
 //   subscriptions.addType(typeInfo(kClusterType), clusters);  // each type, before anything else
@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "source/xds/ads_client.h"
 #include "source/xds/file_subscription.h"
+#include "source/xds/rest_subscription.h"
 
 namespace sluice::xds {
 
@@ -30,15 +31,19 @@ struct GrpcSource {
   std::vector<std::pair<std::string, std::string>> initial_metadata;
   Variant variant = Variant::kSotw;
   bool node_on_first_message_only = false;
+  // For as long as the server has never answered: another one (of which cluster, authority and metadata count); one at
+  // most.
+  std::vector<GrpcSource> fallback = {};
 };
 
 // Where a resource comes from (core.v3.ConfigSource), checked already.
 struct Source {
-  enum class Kind : uint8_t { kFile, kAds, kGrpc };
+  enum class Kind : uint8_t { kFile, kAds, kGrpc, kRest };
   Kind kind = Kind::kAds;
   std::string path;                                        // kFile
   std::string watched_directory;                           // kFile
   GrpcSource grpc;                                         // kGrpc
+  RestSource rest = {};                                    // kRest
   std::chrono::milliseconds initial_fetch_timeout{15000};  // 0: wait for ever
 };
 
@@ -58,11 +63,14 @@ class Subscriptions {
     // What an earlier process accepted of a type from a source, by its identity; empty: nothing is known.
     std::function<std::shared_ptr<const StoredType>(std::string_view type_url, const std::string& source)> stored = {};
     std::function<void()> on_taken = {};  // as AdsClient's, of any stream
+    // Of servers that are polled; empty: there are none.
+    RestSubscription::Ask ask = {};
+    RestSubscription::Parse parse = {};
   };
   // Of one type from one source.
   struct View {
     std::string_view type_url;
-    std::string source;  // "ads", "grpc CLUSTER" or the path
+    std::string source;  // "ads", "grpc CLUSTER", "rest CLUSTER" or the path
     SubscriptionStats stats;
     const StreamStats* stream = nullptr;  // null for files; valid during the call
     std::string_view identity = {};       // of the source
@@ -96,6 +104,7 @@ class Subscriptions {
   class Feed;
   class StreamFeed;
   class FileFeed;
+  class RestFeed;
   using Key = std::pair<std::string, std::string>;  // type, identity of the source
 
   struct Type {
@@ -107,6 +116,7 @@ class Subscriptions {
   absl::StatusOr<std::unique_ptr<Feed>> makeFeed(std::string_view type_url, const Source& source);
   // The other streams to the server of `up` need not wait any longer: it is back.
   void wakeSiblings(const std::string& server, const AdsClient& up);
+  std::unique_ptr<Feed> makeRestFeed(const Type& type, const Source& source);
   std::unique_ptr<AdsClient> makeClient(const Source& source, std::string_view own_type);
 
   Deps deps_;

@@ -170,6 +170,23 @@ TEST_CASE("each source has its own time to wait for a name on the shared stream"
   CHECK(f.endpoints.timed_out == Names{"hasty"});
 }
 
+TEST_CASE("each source has its own time to wait for a name of a file that they share") {
+  Fixture f;
+  f.file = response(kEndpointType, "v1", "", {bare(endpointBody("other", 140))});
+  Source patient;
+  patient.kind = Source::Kind::kFile;
+  patient.path = std::filesystem::temp_directory_path() / "endpoints.pb";
+  patient.initial_fetch_timeout = 0ms;
+  Source hasty = patient;
+  hasty.initial_fetch_timeout = 2s;
+  REQUIRE(f.subscriptions.subscribe(kEndpointType, patient, "patient").ok());
+  REQUIRE(f.subscriptions.subscribe(kEndpointType, hasty, "hasty").ok());
+
+  f.loop.advance(60s);
+
+  CHECK(f.endpoints.timed_out == Names{"hasty"});
+}
+
 TEST_CASE("a file is read after the turn in which it was asked for, never inside subscribe") {
   Fixture f;
   f.file = response(kClusterType, "v1", "", {bare(clusterBody("a", "x"))});
@@ -183,6 +200,38 @@ TEST_CASE("a file is read after the turn in which it was asked for, never inside
 
   CHECK(f.clusters.held.contains("a"));
   CHECK(f.subscriptions.verdicts(kClusterType).size() == 1);
+}
+
+TEST_CASE("a server that is polled is asked for all names of a type together, and each type by itself") {
+  event::SimulatedLoop loop;
+  RecordingWatcher endpoints;
+  Subscriptions::Deps deps{loop};
+  std::vector<RestRequest> asked;
+  deps.ask = [&](RestRequest request, auto) {
+    asked.push_back(std::move(request));
+    return std::make_shared<int>(0);
+  };
+  deps.random = [] { return uint64_t{0}; };
+  Subscriptions subscriptions(std::move(deps));
+  subscriptions.addType(typeInfo(kEndpointType), endpoints);
+  subscriptions.addType(typeInfo(kVirtualHostType), endpoints);
+  Source source;
+  source.kind = Source::Kind::kRest;
+  source.rest = {.cluster = "server", .refresh_delay = 1s};
+
+  REQUIRE(subscriptions.subscribe(kEndpointType, source, "a").ok());
+  REQUIRE(subscriptions.subscribe(kEndpointType, source, "b").ok());
+  CHECK(subscriptions.subscribe(kVirtualHostType, source, "c").message().find("REST does not serve") !=
+        std::string::npos);
+  loop.settle();
+
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].path == "/v3/discovery:endpoints");
+  CHECK(asked[0].body.find("[\"a\",\"b\"]") != std::string::npos);
+  subscriptions.forEach([](const Subscriptions::View& view) {
+    CHECK(view.source == "rest server");
+    CHECK(view.stream != nullptr);
+  });
 }
 
 TEST_CASE("a source that cannot be is an error that says what to do") {

@@ -2,6 +2,7 @@
 // Main thread; events are never delivered from inside a call of the transport's methods.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,8 @@ class Transport {
   virtual bool writable() const = 0;
   // Only while writable().
   virtual void send(std::string bytes) = 0;
+  // Which of several servers the stream goes to; versions of one mean nothing to another.
+  virtual size_t server() const { return 0; }
 };
 
 }  // namespace sluice::xds

@@ -38,6 +38,7 @@ ResourceMessage toMessage(const Resource& resource) {
 Resource fromMessage(ResourceMessage& message) {
   Resource resource;
   resource.name = std::move(*message.mutable_name());
+  if (resource.name.empty()) resource.name = std::move(*message.mutable_resource_name()->mutable_name());
   resource.version = std::move(*message.mutable_version());
   if (message.has_resource()) {
     auto body = std::make_shared<Any>();
@@ -96,6 +97,27 @@ Request commonFrom(Message& message) {
     request.error = ErrorDetail{message.error_detail().code(), message.error_detail().message()};
   }
   return request;
+}
+
+// So do resource_errors in responses.
+template <typename Message>
+void setFailed(const Response& response, Message& message) {
+  for (const FailedResource& failed : response.failed) {
+    auto& error = *message.add_resource_errors();
+    error.mutable_resource_name()->set_name(failed.name);
+    error.mutable_error_detail()->set_code(failed.error.code);
+    error.mutable_error_detail()->set_message(failed.error.message);
+  }
+}
+
+template <typename Message>
+std::vector<FailedResource> failedFrom(const Message& message) {
+  std::vector<FailedResource> failed;
+  failed.reserve(static_cast<size_t>(message.resource_errors_size()));
+  for (const auto& error : message.resource_errors()) {
+    failed.push_back({error.resource_name().name(), {error.error_detail().code(), error.error_detail().message()}});
+  }
+  return failed;
 }
 
 template <typename Strings>
@@ -181,6 +203,7 @@ DiscoveryResponse toSotwMessage(const Response& response) {
       item.PackFrom(toMessage(resource));  // only the wrapper carries a TTL
     }
   }
+  setFailed(response, message);
   return message;
 }
 
@@ -192,6 +215,7 @@ DeltaDiscoveryResponse toDeltaMessage(const Response& response) {
   if (!response.control_plane.empty()) message.mutable_control_plane()->set_identifier(response.control_plane);
   for (const Resource& resource : response.resources) *message.add_resources() = toMessage(resource);
   for (const std::string& name : response.removed) message.add_removed_resources(name);
+  setFailed(response, message);
   return message;
 }
 
@@ -220,6 +244,7 @@ Response fromMessage(DiscoveryResponse message) {
   response.control_plane = message.control_plane().identifier();
   response.resources.reserve(message.resources_size());
   for (Any& item : *message.mutable_resources()) response.resources.push_back(fromItem(item));
+  response.failed = failedFrom(message);
   return response;
 }
 
@@ -232,6 +257,8 @@ Response fromMessage(DeltaDiscoveryResponse message) {
   response.resources.reserve(message.resources_size());
   for (ResourceMessage& resource : *message.mutable_resources()) response.resources.push_back(fromMessage(resource));
   response.removed = listFrom(message.removed_resources());
+  for (const auto& removed : message.removed_resource_names()) response.removed.push_back(removed.name());
+  response.failed = failedFrom(message);
   return response;
 }
 

@@ -38,6 +38,12 @@ struct ErrorDetail {
   std::string message;
 };
 
+// What a server has an error of instead of a resource (`resource_errors`).
+struct FailedResource {
+  std::string name;
+  ErrorDetail error;  // its code is a google.rpc.Code
+};
+
 // A DiscoveryRequest or DeltaDiscoveryRequest. Each variant uses some of the fields; an encoder ignores the others.
 struct Request {
   std::string type_url;
@@ -62,7 +68,8 @@ struct Response {
   std::string nonce;
   std::vector<Resource> resources;
   std::vector<std::string> removed;  // delta only
-  std::string control_plane;         // control_plane.identifier
+  std::vector<FailedResource> failed;
+  std::string control_plane;  // control_plane.identifier
 };
 
 class WireEncoder {

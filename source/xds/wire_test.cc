@@ -102,6 +102,36 @@ TEST_CASE("a delta response keeps names, versions, heartbeats and removals") {
   CHECK(got.version == "sys");
 }
 
+TEST_CASE("errors of resources are kept over the wire in both variants") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Response sent = response(kClusterType, "v1", "n1", {});
+    sent.failed = {{"a", {7, "not yours"}}, {"b", {5, ""}}};
+
+    const Response got = *wireEncoder(variant).decodeResponse(wireEncoder(variant).encode(sent));
+
+    REQUIRE(got.failed.size() == 2);
+    CHECK(got.failed[0].name == "a");
+    CHECK(got.failed[0].error.code == 7);
+    CHECK(got.failed[0].error.message == "not yours");
+    CHECK(got.failed[1].error.code == 5);
+  }
+}
+
+TEST_CASE("names in the long form are names") {
+  envoy::service::discovery::v3::DeltaDiscoveryResponse message;
+  message.add_resources()->mutable_resource_name()->set_name("a");
+  message.add_removed_resource_names()->set_name("b");
+  message.add_resource_errors();
+
+  const Response got = fromMessage(message);
+
+  CHECK(got.resources[0].name == "a");
+  CHECK(got.removed == std::vector<std::string>{"b"});
+  REQUIRE(got.failed.size() == 1);
+  CHECK(got.failed[0].name.empty());
+  CHECK(got.failed[0].error.code == 0);
+}
+
 TEST_CASE("bytes that are no message are an error, not an empty message") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     CHECK_FALSE(wireEncoder(variant).decodeResponse("\xff\xff\xff").ok());

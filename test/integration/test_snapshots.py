@@ -125,22 +125,6 @@ class SnapshotTest(SluiceTestCase):
                 sluice.stop()
                 self.server.refusals.clear()
 
-    def test_polling_by_rest_is_refused_by_name(self):
-        for more, named in (({}, "only GRPC and DELTA_GRPC are supported; REST is not"), ({"cluster_names": ["xds"]}, "cluster_names")):
-            with self.subTest(named=named):
-                source = config.grpcSource("xds")
-                del source["api_config_source"]["grpc_services"]
-                source["api_config_source"].update(api_type="REST", **more)
-                text = config.xdsBootstrap(self.server.port)
-                text["dynamic_resources"] = {"lds_config": source, "cds_config": source}
-
-                sluice = Sluice(self.scratch, text, wait=False)
-                self.addCleanup(sluice.kill)
-
-                self.assertNotEqual(sluice.process.wait(10), 0)
-                self.assertIn("dynamic_resources.lds_config.api_config_source", sluice.log())
-                self.assertIn(named, sluice.log())
-
 
 if __name__ == "__main__":
     unittest.main()

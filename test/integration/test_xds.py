@@ -58,13 +58,14 @@ class XdsCase:
             self.start(HttpUpstream(lambda request, name=name: Reply(200, name))) for name in (b"one", b"two")
         )
 
-    def serve(self):
+    def serve(self, bootstrap=None):
         """Everything by xDS: listener, routes, an EDS cluster "up" with upstream one."""
         self.server.set(CLUSTER, edsCluster("up"))
         self.server.set(ENDPOINT, config.loadAssignment("up", [self.one.port]))
         self.server.set(LISTENER, rdsListener("http", self.port, "routes"))
         self.server.set(ROUTE, config.routeConfig("routes", [route("up")]))
-        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+        bootstrap = bootstrap or config.xdsBootstrap(self.server.port, self.delta)
+        self.sluice = self.start(Sluice(self.scratch, bootstrap, wait=False))
         self.waitForBody(b"one")
 
     def body(self, path="/"):
@@ -98,6 +99,45 @@ class XdsCase:
         waitFor(lambda: all(self.sluice.stat(name) > 0 for name in names), "the failures to be told")
         self.assertGreater(self.sluice.stat("cluster.up.update_attempt"), 2)
         self.assertEqual(self.sluice.stat("cluster.up.update_success"), 1)
+
+    def test_a_second_server_serves_while_the_first_has_never_answered(self):
+        bootstrap = config.xdsBootstrap(freePort(), self.delta)
+        bootstrap["static_resources"]["clusters"].append(cluster("other", self.server.port, **config.HTTP2))
+        services = bootstrap["dynamic_resources"]["ads_config"]["grpc_services"]
+        services.append({"envoy_grpc": {"cluster_name": "other"}})
+
+        self.serve(bootstrap)
+
+        self.assertEqual(self.sluice.stat("control_plane.connected_state"), 2)
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.two.port]))
+        self.waitForBody(b"two")
+
+    def shown(self, type_url, name):
+        """What /xds says of a resource."""
+        listed = self.sluice.adminJson("/xds")["resources"]
+        return next((one for one in listed if type_url.endswith(one["type"]) and one["name"] == name), {})
+
+    def test_an_error_of_the_server_is_shown_and_what_was_taken_serves_on(self):
+        self.serve()
+        self.server.set(ENDPOINT, errors={"up": (14, "the inventory is away")})
+
+        waitFor(lambda: self.shown(ENDPOINT, "up").get("state") == "failed", "the error")
+        self.assertEqual(self.shown(ENDPOINT, "up")["error"], "UNAVAILABLE: the inventory is away")
+        self.assertEqual(self.waitForVerdict(ENDPOINT), "ok")
+        self.assertEqual(self.body(), b"one")
+        self.assertIn("RECEIVED_ERROR", json.dumps(self.sluice.adminJson("/config_dump?include_eds")))
+
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.two.port]))
+        self.waitForBody(b"two")
+        self.assertEqual(self.shown(ENDPOINT, "up")["state"], "serving")
+
+    def test_a_resource_that_the_server_says_there_is_not_is_gone(self):
+        self.serve()
+
+        self.server.set(CLUSTER, errors={"up": (5, "it was sold")})
+
+        waitFor(lambda: self.body() == b"status 503", "the end of the cluster")
+        self.assertEqual(self.shown(CLUSTER, "up"), {})  # nobody asked for it by name
 
     def test_endpoints_from_self_are_asked_of_the_server_that_the_cluster_came_from(self):
         self.serve()
@@ -504,6 +544,112 @@ class DeltaTest(XdsCase, SluiceTestCase):
         self.assertEqual(ask(b"a\xff"), b"404")
         self.assertEqual(ask(b"a"), b"200")
         self.assertEqual(self.sluice.stat("control_plane.connected_state"), 1)
+
+
+class RestServer:
+    """Answers polls with what it was told last, and with 304 who has that."""
+
+    def __init__(self):
+        self.answers = {}  # what stands behind "discovery:" -> (version, text or resources)
+        self.asked = []  # (what, request)
+
+    def set(self, what, version, *resources):
+        self.answers[what] = version, list(resources)
+
+    def __call__(self, request):
+        what = request.path.removeprefix("/v3/discovery:")
+        asked = json.loads(request.body)
+        self.asked.append((what, asked))
+        version, resources = self.answers.get(what, ("", []))
+        if version and asked.get("version_info") == version:
+            return Reply(304, b"")
+        if version == "broken":
+            return Reply(200, b'{"resources": [{"@type"')
+        body = {"version_info": version, "type_url": asked["type_url"], "resources": resources, "nonce": f"nonce of {version}"}
+        return Reply(200, json.dumps(body).encode(), [("content-type", "application/json")])
+
+    def last(self, what):
+        return [request for kind, request in self.asked if kind == what][-1]
+
+
+class RestTest(SluiceTestCase):
+    """Everything from a server that is polled."""
+
+    def setUp(self):
+        super().setUp()
+        self.rest = RestServer()
+        self.server = self.start(HttpUpstream(self.rest))
+        self.port = freePort()
+        self.one, self.two = (
+            self.start(HttpUpstream(lambda request, name=name: Reply(200, name))) for name in (b"one", b"two")
+        )
+        api = {"api_type": "REST", "transport_api_version": "V3", "cluster_names": ["xds"], "refresh_delay": "0.05s"}
+        self.source = {"api_config_source": api, "resource_api_version": "V3"}
+
+    def serve(self):
+        up = {**edsCluster("up"), "eds_cluster_config": {"eds_config": self.source}}
+        listener = httpListener(
+            "http", rds={"route_config_name": "routes", "config_source": self.source}, address=config.socketAddress(self.port)
+        )
+        self.publish("clusters", "1", (CLUSTER, up))
+        self.publish("endpoints", "1", (ENDPOINT, config.loadAssignment("up", [self.one.port])))
+        self.publish("listeners", "1", (LISTENER, listener))
+        self.publish("routes", "1", (ROUTE, config.routeConfig("routes", [route("up")])))
+        text = {
+            "node": {"id": "n", "cluster": "c"},
+            "admin": {"address": config.socketAddress(0)},
+            "dynamic_resources": {"lds_config": self.source, "cds_config": self.source},
+            "static_resources": {"clusters": [cluster("xds", self.server.port)]},
+        }
+        self.sluice = self.start(Sluice(self.scratch, text, wait=False))
+        self.waitForBody(b"one")
+
+    def publish(self, what, version, *typed):
+        self.rest.set(what, version, *({"@type": type_url, **resource} for type_url, resource in typed))
+
+    def waitForBody(self, expected):
+        def seen():
+            self.sluice.mustRun()
+            try:
+                return get(self.port).body == expected
+            except OSError:  # nobody listens so far
+                return False
+
+        waitFor(seen, f"the answer {expected!r}")
+
+    def test_all_types_are_polled_and_changes_take_effect(self):
+        self.serve()
+        self.assertEqual(self.rest.last("clusters")["node"]["id"], "n")
+        self.assertEqual(self.rest.last("endpoints")["resource_names"], ["up"])
+        waitFor(lambda: self.rest.last("listeners").get("version_info") == "1", "the version that was taken")
+
+        self.publish("endpoints", "2", (ENDPOINT, config.loadAssignment("up", [self.two.port])))
+
+        self.waitForBody(b"two")
+
+    def test_what_is_refused_is_told_with_the_next_request_and_the_last_good_one_serves(self):
+        self.serve()
+        self.publish("routes", "2", (ROUTE, {"name": "routes", "virtual_hosts": [{"name": "v", "domains": []}]}))
+
+        waitFor(lambda: "error_detail" in self.rest.last("routes"), "the refusal")
+        error = self.rest.last("routes")["error_detail"]["message"]
+        self.assertIn('RouteConfiguration "routes": virtual_hosts[0].domains', error)
+        self.assertEqual(self.rest.last("routes")["version_info"], "1")
+
+        self.publish("routes", "broken")
+        waitFor(lambda: "cannot be read" in self.sluice.log(), "the broken answer")
+        self.assertEqual(get(self.port).body, b"one")
+        self.publish("routes", "3", (ROUTE, config.routeConfig("routes", [directResponse(200, "three")])))
+        self.waitForBody(b"three")
+
+    def test_traffic_goes_on_while_the_server_is_away(self):
+        self.serve()
+
+        self.server.stop()
+
+        waitFor(lambda: "no answer" in self.sluice.log(), "the failure")
+        self.assertEqual([get(self.port).body for _ in range(5)], [b"one"] * 5)
+        self.assertGreater(self.sluice.stat("cluster.up.update_failure"), 0)
 
 
 class FileTest(SluiceTestCase):

@@ -85,6 +85,7 @@ class AdsServer:
 
         self.lock = threading.Lock()
         self.resources = {}  # type -> {name: resource}
+        self.errors = {}  # type -> {name: (code, message)}, of resources that there are and that it cannot give
         self.versions = {}  # type -> number
         self.streams = set()
         self.acks = []  # (type, version, error message or "")
@@ -114,10 +115,11 @@ class AdsServer:
             },
         )
 
-    def set(self, type_url, *resources):
-        """Publishes all resources of a type."""
+    def set(self, type_url, *resources, errors=None):
+        """Publishes all resources of a type, and the errors of others."""
         with self.lock:
             self.resources[type_url] = {nameOf(type_url, resource): resource for resource in resources}
+            self.errors[type_url] = errors or {}
             self.versions[type_url] = self.versions.get(type_url, 0) + 1
             for stream in self.streams:
                 stream.put(type_url)
@@ -170,6 +172,7 @@ class AdsServer:
             with self.lock:
                 version = self.versions.get(type_url, 0)
                 known = dict(self.resources.get(type_url, {}))
+                errors = dict(self.errors.get(type_url, {}))
             if version == 0 or (isinstance(item, str) and sent.get(type_url) == version):
                 continue
             sent[type_url] = version
@@ -178,9 +181,16 @@ class AdsServer:
             response = messageClass(DISCOVERY + "DiscoveryResponse")(
                 version_info=str(version), type_url=type_url, nonce=str(version)
             )
+            self._addErrors(response, errors)
             yield fill(response, resources=chosen)
         with self.lock:
             self.streams.discard(inbox)
+
+    def _addErrors(self, response, errors):
+        for name, (code, message) in errors.items():
+            error = response.resource_errors.add()
+            error.resource_name.name = name
+            error.error_detail.code, error.error_detail.message = code, message
 
     def _noteAnswer(self, type_url, version, request):
         with self.lock:
@@ -213,6 +223,7 @@ class AdsServer:
             with self.lock:
                 version = self.versions.get(type_url, 0)
                 known = dict(self.resources.get(type_url, {}))
+                errors = dict(self.errors.get(type_url, {}))
             if version == 0:
                 continue
             names, before = wanted[type_url], sent.setdefault(type_url, {})
@@ -231,13 +242,14 @@ class AdsServer:
                 before[name] = packed.value
                 entry = response.resources.add(name=name, version=str(version))
                 entry.resource.MergeFromString(packed.SerializeToString())
-            gone = [name for name in before if name not in known]
+            self._addErrors(response, errors)
+            gone = [name for name in before if name not in known and name not in errors]
             for name in gone:
                 del before[name]
             if self.tells_missing:
                 gone += [name for name in asked if name not in known and name not in gone and name != "*"]
             response.removed_resources.extend(gone)
-            if response.resources or gone or not isinstance(item, str):
+            if response.resources or gone or errors or not isinstance(item, str):
                 yield response
         with self.lock:
             self.streams.discard(inbox)
