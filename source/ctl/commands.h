@@ -27,5 +27,10 @@ ExitCode configDump(const Settings& settings);
 ExitCode get(const Settings& settings, std::string_view type, std::string_view name);
 // Posts a file to the control plane.
 ExitCode applyFile(const Settings& settings, const std::string& path);
+// What the change from one file to another does to connections that there are. kRefused: something closes; kUsage: a
+// file, or a part of the change, is refused. `by_xds`: as compare()'s.
+ExitCode impact(const Settings& settings, const std::string& before, const std::string& after, bool by_xds);
+// The table of fields by their effects.
+ExitCode impactOfFields();
 
 }  // namespace sluice::ctl

@@ -23,6 +23,14 @@ constexpr std::string_view kHelp =
     "                              secrets (private keys are left out)\n"
     "  sluicectl apply FILE          hands a file of resources to the control plane\n"
     "  sluicectl config-dump         what a proxy has\n"
+    "  sluicectl impact A B          what the change from file A to file B closes: bootstraps, files of xDS resources "
+    "or "
+    "of\n"
+    "                              sluice-control. Exits 0 if nothing closes, 1 if something does or a restart is "
+    "needed,\n"
+    "                              2 if a file or a change is refused\n"
+    "    --by-xds                  as if a control plane served what is static, which takes a restart otherwise\n"
+    "  sluicectl impact --fields     a table of fields by what a change of them does\n"
     "\n"
     "  --control URL      the control plane's API (http://127.0.0.1:18001)\n"
     "  --admin URL        a proxy's admin address (http://127.0.0.1:9901)\n"
@@ -43,6 +51,8 @@ struct CommandLine {
   std::string control = "http://127.0.0.1:18001";
   std::string admin = "http://127.0.0.1:9901";
   std::string token_file;
+  bool by_xds = false;
+  bool fields = false;
 
   // Empty, or what is wrong.
   std::string read(const std::vector<std::string>& arguments) {
@@ -52,8 +62,8 @@ struct CommandLine {
         words.push_back(argument);
         continue;
       }
-      if (argument == "--json") {
-        settings.json = true;
+      if (bool* flag = switchOf(argument); flag != nullptr) {
+        *flag = true;
         continue;
       }
       const size_t equals = argument.find('=');
@@ -66,6 +76,13 @@ struct CommandLine {
   }
 
  private:
+  bool* switchOf(const std::string& flag) {
+    if (flag == "--json") return &settings.json;
+    if (flag == "--by-xds") return &by_xds;
+    if (flag == "--fields") return &fields;
+    return nullptr;
+  }
+
   std::string* targetOf(const std::string& flag) {
     if (flag == "--control") return &control;
     if (flag == "--admin") return &admin;
@@ -116,6 +133,10 @@ int run(const std::vector<std::string>& arguments) {
     return needs(1, 2) ? get(line.settings, word(1), word(2)) : usageError("get takes a TYPE and perhaps a NAME");
   }
   if (command == "apply") return needs(1, 1) ? applyFile(line.settings, word(1)) : usageError("apply takes one FILE");
+  if (command == "impact") {
+    if (line.fields) return needs(0, 0) ? impactOfFields() : usageError("impact --fields takes no file");
+    return needs(2, 2) ? impact(line.settings, word(1), word(2), line.by_xds) : usageError("impact takes two files");
+  }
   return usageError("unknown command " + command);
 }
 

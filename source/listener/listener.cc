@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "source/listener/chain_guard.h"
+#include "source/listener/chain_pairs.h"
 #include "source/listener/tree_guard.h"
 
 namespace sluice::listener {
@@ -350,12 +351,9 @@ void WorkerListeners::set(std::shared_ptr<const ListenerConfig> config, std::vec
 void WorkerListeners::adoptConnections(Active& active, const ListenerConfig* before,
                                        std::chrono::milliseconds drain_time) {
   std::vector<std::unique_ptr<ConnectionList>> old = std::exchange(active.connections, {});
-  for (const FilterChain& chain : active.config->chains) {
-    std::unique_ptr<ConnectionList>& list = active.connections.emplace_back();
-    for (size_t i = 0; i < old.size() && !list; ++i) {
-      if (before->chains[i].content_hash == chain.content_hash) list = std::move(old[i]);
-    }
-    if (!list) list = std::make_unique<ConnectionList>();
+  const std::span<const FilterChain> chains_before = before != nullptr ? before->chains : std::span<const FilterChain>();
+  for (const std::optional<size_t>& same : pairChains(chains_before, active.config->chains)) {
+    active.connections.push_back(same ? std::move(old[*same]) : std::make_unique<ConnectionList>());
   }
   for (const auto& list : old) {
     if (list) drainConnections(*list, drain_time);
