@@ -351,7 +351,8 @@ void WorkerListeners::set(std::shared_ptr<const ListenerConfig> config, std::vec
 void WorkerListeners::adoptConnections(Active& active, const ListenerConfig* before,
                                        std::chrono::milliseconds drain_time) {
   std::vector<std::unique_ptr<ConnectionList>> old = std::exchange(active.connections, {});
-  const std::span<const FilterChain> chains_before = before != nullptr ? before->chains : std::span<const FilterChain>();
+  const std::span<const FilterChain> chains_before =
+      before != nullptr ? before->chains : std::span<const FilterChain>();
   for (const std::optional<size_t>& same : pairChains(chains_before, active.config->chains)) {
     active.connections.push_back(same ? std::move(old[*same]) : std::make_unique<ConnectionList>());
   }
