@@ -32,5 +32,8 @@ ExitCode applyFile(const Settings& settings, const std::string& path);
 ExitCode impact(const Settings& settings, const std::string& before, const std::string& after, bool by_xds);
 // The table of fields by their effects.
 ExitCode impactOfFields();
+// Runs a file of expectations (expectations.h) against the bootstrap `config`, or the one that it names if that is
+// empty. `junit`: a file to write; empty: none. kRefused: something is otherwise; kUsage: a file is refused.
+ExitCode test(const Settings& settings, const std::string& path, const std::string& config, const std::string& junit);
 
 }  // namespace sluice::ctl

@@ -31,6 +31,12 @@ constexpr std::string_view kHelp =
     "                              2 if a file or a change is refused\n"
     "    --by-xds                  as if a control plane served what is static, which takes a restart otherwise\n"
     "  sluicectl impact --fields     a table of fields by what a change of them does\n"
+    "  sluicectl test FILE           whether requests meet in a bootstrap what FILE expects. Exits 0 if they do, 1 if "
+    "not, "
+    "2\n"
+    "                              if a file is refused\n"
+    "    --config FILE             the bootstrap, in the place of the one that the file of expectations names\n"
+    "    --junit FILE              is written for CI pipelines\n"
     "\n"
     "  --control URL      the control plane's API (http://127.0.0.1:18001)\n"
     "  --admin URL        a proxy's admin address (http://127.0.0.1:9901)\n"
@@ -51,6 +57,7 @@ struct CommandLine {
   std::string control = "http://127.0.0.1:18001";
   std::string admin = "http://127.0.0.1:9901";
   std::string token_file;
+  std::string config, junit;
   bool by_xds = false;
   bool fields = false;
 
@@ -87,6 +94,8 @@ struct CommandLine {
     if (flag == "--control") return &control;
     if (flag == "--admin") return &admin;
     if (flag == "--token-file") return &token_file;
+    if (flag == "--config") return &config;
+    if (flag == "--junit") return &junit;
     return nullptr;
   }
 
@@ -136,6 +145,9 @@ int run(const std::vector<std::string>& arguments) {
   if (command == "impact") {
     if (line.fields) return needs(0, 0) ? impactOfFields() : usageError("impact --fields takes no file");
     return needs(2, 2) ? impact(line.settings, word(1), word(2), line.by_xds) : usageError("impact takes two files");
+  }
+  if (command == "test") {
+    return needs(1, 1) ? test(line.settings, word(1), line.config, line.junit) : usageError("test takes one FILE");
   }
   return usageError("unknown command " + command);
 }
