@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "source/ctl/http_client.h"
+#include "source/explain/request.h"
 
 namespace sluice::ctl {
 
@@ -14,6 +15,7 @@ struct Settings {
   Endpoint control;
   Endpoint admin;
   std::string token;
+  std::string file;  // a bootstrap that is asked instead of a proxy; empty: none
   bool json = false;
 };
 
@@ -25,6 +27,9 @@ ExitCode status(const Settings& settings);
 ExitCode configDump(const Settings& settings);
 // Resources of a type; one of them if `name` is not empty.
 ExitCode get(const Settings& settings, std::string_view type, std::string_view name);
+// What becomes of a request, by `file` or by the proxy at `admin`. `policy_only`: of its filters those that decide
+// about who gets in.
+ExitCode explainRequest(const Settings& settings, const explain::Parameters& parameters, bool policy_only);
 // Posts a file to the control plane.
 ExitCode applyFile(const Settings& settings, const std::string& path);
 // What the change from one file to another does to connections that there are. kRefused: something closes; kUsage: a

@@ -17,9 +17,13 @@ class FileConfiguration final : public explain::Configuration {
   // As `sluice --mode validate` does; null after reporting. `registry` outlives it.
   static std::unique_ptr<FileConfiguration> load(const std::string& path, const config::Registry& registry,
                                                  config::ErrorList& errors);
+  // The same with all that the options say of it.
+  static std::unique_ptr<FileConfiguration> load(const server::Options& options, const config::Registry& registry,
+                                                 config::ErrorList& errors);
 
   std::vector<explain::Listener> listeners() const override;
   std::shared_ptr<const route::Table> tableOf(const route::TableSlot& slot) const override;
+  bool knowsAllRoutes() const override { return false; }
   std::optional<envoy::config::route::v3::RouteConfiguration> routesByName(const std::string&) const override {
     return std::nullopt;
   }

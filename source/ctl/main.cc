@@ -37,10 +37,15 @@ constexpr std::string_view kHelp =
     "                              if a file is refused\n"
     "    --config FILE             the bootstrap, in the place of the one that the file of expectations names\n"
     "    --junit FILE              is written for CI pipelines\n"
+    "  sluicectl explain 'GET URL'   what a proxy, or one with the bootstrap --file, does with a request\n"
+    "  sluicectl policy HOST PATH    who gets in there, and where that is said\n"
     "\n"
     "  --control URL      the control plane's API (http://127.0.0.1:18001)\n"
     "  --admin URL        a proxy's admin address (http://127.0.0.1:9901)\n"
     "  --token-file FILE  what the control plane asks a writer for\n"
+    "  --file FILE        explain, policy: ask this bootstrap, not the proxy at --admin\n"
+    "  -H 'NAME: VALUE'   explain, policy: a header of the request; again for each\n"
+    "  --listener NAME, --source IP, --sni NAME   explain, policy: how the request comes\n"
     "  --json             the answer as JSON\n"
     "  --version, --help\n"
     "\n"
@@ -60,6 +65,8 @@ struct CommandLine {
   std::string config, junit;
   bool by_xds = false;
   bool fields = false;
+  std::string listener, source, sni;
+  explain::Parameters headers;  // "header"
 
   // Empty, or what is wrong.
   std::string read(const std::vector<std::string>& arguments) {
@@ -71,6 +78,11 @@ struct CommandLine {
       }
       if (bool* flag = switchOf(argument); flag != nullptr) {
         *flag = true;
+        continue;
+      }
+      if (argument == "-H") {
+        if (i + 1 == arguments.size()) return "no value for -H";
+        headers.emplace_back("header", arguments[++i]);
         continue;
       }
       const size_t equals = argument.find('=');
@@ -96,6 +108,10 @@ struct CommandLine {
     if (flag == "--token-file") return &token_file;
     if (flag == "--config") return &config;
     if (flag == "--junit") return &junit;
+    if (flag == "--file") return &settings.file;
+    if (flag == "--listener") return &listener;
+    if (flag == "--source") return &source;
+    if (flag == "--sni") return &sni;
     return nullptr;
   }
 
@@ -113,6 +129,22 @@ struct CommandLine {
     return {};
   }
 };
+
+// Of a request line, or an address without a scheme, which is asked over http.
+ExitCode explainOf(const CommandLine& line, const std::string& request, bool policy_only) {
+  explain::Parameters parameters{{"request", request}};
+  parameters.insert(parameters.end(), line.headers.begin(), line.headers.end());
+  for (const auto& [name, value] :
+       {std::pair("listener", &line.listener), std::pair("source", &line.source), std::pair("sni", &line.sni)}) {
+    if (!value->empty()) parameters.emplace_back(name, *value);
+  }
+  return explainRequest(line.settings, parameters, policy_only);
+}
+
+// "https://" may stand in front of HOST.
+std::string urlOf(const std::string& host, const std::string& path) {
+  return (host.find("://") == std::string::npos ? "http://" : "") + host + (path.starts_with('/') ? "" : "/") + path;
+}
 
 int run(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) {
@@ -140,6 +172,13 @@ int run(const std::vector<std::string>& arguments) {
     return needs(0, 0) ? configDump(line.settings) : usageError("config-dump takes nothing");
   if (command == "get") {
     return needs(1, 2) ? get(line.settings, word(1), word(2)) : usageError("get takes a TYPE and perhaps a NAME");
+  }
+  if (command == "explain") {
+    return needs(1, 1) ? explainOf(line, word(1), false)
+                       : usageError("explain takes one request: 'GET https://host/path'");
+  }
+  if (command == "policy") {
+    return needs(2, 2) ? explainOf(line, urlOf(word(1), word(2)), true) : usageError("policy takes a HOST and a PATH");
   }
   if (command == "apply") return needs(1, 1) ? applyFile(line.settings, word(1)) : usageError("apply takes one FILE");
   if (command == "impact") {

@@ -61,6 +61,8 @@ class Configuration {
   virtual std::vector<Listener> listeners() const = 0;
   // The table that serves in the slot; null: none has come, or none is known here.
   virtual std::shared_ptr<const route::Table> tableOf(const route::TableSlot& slot) const = 0;
+  // A slot without a table is one that none has come for, and requests are answered so; else it is not known.
+  virtual bool knowsAllRoutes() const = 0;
   // The message of a table by RDS; nullopt: it is not known here.
   virtual std::optional<envoy::config::route::v3::RouteConfiguration> routesByName(const std::string& name) const = 0;
   // Null: they are not known here.

@@ -4,34 +4,15 @@
 
 #include <cerrno>
 
+#include "source/listener/chain_choice.h"
 #include "source/listener/chain_guard.h"
 #include "source/listener/chain_pairs.h"
-#include "source/listener/tree_guard.h"
 
 namespace sluice::listener {
 namespace {
 
 // How long accepting rests when the process has no descriptors left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
-
-ChainTree treeOf(const ListenerConfig& config) {
-  return {config.matcher, config.default_chain, config.chains.size()};
-}
-
-// The chain that serves a connection; nothing: none does.
-std::optional<size_t> chainOf(const ListenerConfig& config, const filter::Accepted& accepted) {
-  if (config.matcher) return treeOf(config).find(accepted, accepted.server_name);
-  if (!config.index) return 0;
-  const std::optional<size_t> found = config.index->find(accepted);
-  return found ? found : config.default_chain;
-}
-
-// Null: the server name had no part in the choice.
-std::shared_ptr<const filter::ChainGuard> guardOf(const ListenerConfig& config, const filter::Accepted& accepted) {
-  if (!config.matcher) return config.guard;
-  const bool by_name = (config.matcher->needs & match::kPeer) != 0 && !accepted.server_name.empty();
-  return by_name ? std::make_shared<const TreeGuard>(treeOf(config), accepted) : nullptr;
-}
 
 }  // namespace
 

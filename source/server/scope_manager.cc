@@ -156,6 +156,11 @@ void ScopeManager::giveUp(std::string_view source) {
   for (ScopeSet* user : feed->second.users) user->settle();
 }
 
+std::shared_ptr<const route::ScopeIndex> ScopeManager::servingIn(const route::ScopesSlot& slot) const {
+  const auto set = sets_.find(slot.id);
+  return set == sets_.end() ? nullptr : set->second->published();
+}
+
 void ScopeManager::forEachFixed(const std::function<void(const ScopeSet&)>& visit) const {
   for (const auto& [id, set] : sets_) {
     if (!set->config().fixed.empty()) visit(*set);

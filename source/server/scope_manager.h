@@ -54,6 +54,8 @@ class ScopeManager : public config::ScopeSlots {
   // No scopes came in time: whoever waits goes on without.
   void giveUp(std::string_view source);
 
+  // What requests of the slot are looked up in. Null: nothing yet.
+  std::shared_ptr<const route::ScopeIndex> servingIn(const route::ScopesSlot& slot) const;
   // What the admin pages show: calls `visit` with the scopes of each connection manager that has them in its
   // configuration.
   void forEachFixed(const std::function<void(const ScopeSet&)>& visit) const;
