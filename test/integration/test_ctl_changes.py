@@ -143,5 +143,41 @@ class ImpactTest(SluiceTestCase):
         self.assertEqual((code, output), (0, published), "sluicectl impact --fields > source/ctl/connection_effects.md")
 
 
+class ExpectationsTest(SluiceTestCase):
+    def write(self, name, value):
+        return self.scratch.write(name, value if isinstance(value, str) else json.dumps(value))
+
+    def test_a_difference_is_told_with_the_place_of_the_route(self):
+        self.write("shop.yaml", bootstrap([httpListener("http", [route("up", "/a"), directResponse(403)])], [cluster("up", 8001)]))
+        tests = [
+            {"request": {"url": "http://shop/a"}, "expect": {"cluster": "up"}},
+            {"request": {"url": "http://shop/b", "method": "POST"}, "expect": {"cluster": "up"}},
+            {"request": {"url": "http://shop/b"}, "expect": {"status": 403, "listener": "http"}},
+        ]
+        path = self.write("t.json", {"config": "shop.yaml", "tests": tests})
+
+        code, output = runTool("sluicectl", "test", path)
+
+        self.assertEqual(code, 1, output)
+        self.assertIn("POST http://shop/b\n  cluster: an answer 403", output)
+        self.assertIn("3 tests, 1 failed", output)
+
+    def test_files_that_are_wrong_are_refused(self):
+        good = {"request": {"url": "http://shop/a"}, "expect": {"cluster": "up"}}
+        start = self.write("start.json", bootstrap([], [{"name": ""}]))
+        for text, told in (
+            ("tests:\n- request: {url: 'http://a/'}\n  expect: {cluser: a}\n", "t.yaml:3:20: tests[0].expect.cluser"),
+            ("tests: [", "t.yaml:"),
+            (json.dumps({"tests": [good]}), "names no `config`"),
+            (json.dumps({"tests": [good], "config": "absent.yaml"}), "absent.yaml"),
+            (json.dumps({"tests": [good], "config": os.path.basename(start)}), "start.json:"),
+        ):
+            with self.subTest(told=told):
+                code, output = runTool("sluicectl", "test", self.write("t.yaml", text))
+                self.assertEqual(code, 2, output)
+                self.assertIn(told, output)
+        self.assertEqual(runTool("sluicectl", "test", self.scratch.join("none.yaml"))[0], 2)
+
+
 if __name__ == "__main__":
     unittest.main()
