@@ -51,7 +51,7 @@ const std::string kRoutes = R"(
               - name: api
                 match: {path_separated_prefix: /api}
                 route: {cluster: api, prefix_rewrite: /v1, timeout: 3s,
-                        retry_policy: {retry_on: '5xx,reset', num_retries: 2}, hash_policy: [{source_ip: true}]}
+                        retry_policy: {retry_on: '5xx,reset', num_retries: 2}, hash_policy: [{connection_properties: {source_ip: true}}]}
               - {name: old, match: {prefix: /old}, redirect: {path_redirect: /new}}
               - {name: teapot, match: {path: /tea}, direct_response: {status: 418, body: {inline_string: short}}}
               - name: split
