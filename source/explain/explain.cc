@@ -357,6 +357,10 @@ class Walk {
     findProtos();
     out_.request.host = table_->hostOf(head_);
     if (match_.virtual_host != nullptr) tellHost();
+    if (match_.virtual_host == nullptr && table_->hostsOnDemand()) {
+      out_.notes.push_back(
+          "a request may have the virtual host of its host brought (vhds); nobody was asked for it now");
+    }
     if (match_.route != nullptr) tellRoute();
     if (match_.virtual_host != nullptr && match_.route == nullptr) {
       out_.near_misses = passed(match_.virtual_host->routes.size());
