@@ -51,7 +51,7 @@ const std::string kRoutes = R"(
               - name: api
                 match: {path_separated_prefix: /api}
                 route: {cluster: api, prefix_rewrite: /v1, timeout: 3s,
-                        retry_policy: {retry_on: '5xx,reset', num_retries: 2}, hash_policy: [{source_ip: true}]}
+                        retry_policy: {retry_on: '5xx,reset', num_retries: 2}, hash_policy: [{connection_properties: {source_ip: true}}]}
               - {name: old, match: {prefix: /old}, redirect: {path_redirect: /new}}
               - {name: teapot, match: {path: /tea}, direct_response: {status: 418, body: {inline_string: short}}}
               - name: split
@@ -246,6 +246,45 @@ TEST_CASE("Filters are as they are for the route") {
   CHECK(own.filters[0].enabled);
   CHECK(own.filters[0].settings_of == "route");
   CHECK_THAT(own.filters[0].settings, Contains("rbac"));
+}
+
+// A chain of that name with a network filter in front of what speaks HTTP.
+std::string chain(const std::string& name, const std::string& match) {
+  const std::string one = listener("", 0, "          http_filters:" + kRouter + kRoutes);
+  const std::string http = one.substr(one.find("      - name: hcm"));
+  return "    - name: " + name + "\n" + match + R"(      filters:
+      - name: limit
+        typed_config:
+          '@type': type.googleapis.com/envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit
+          stat_prefix: l
+          max_connections: 5
+)" + http;
+}
+
+TEST_CASE("The chain is the one that a connection of the request gets") {
+  const std::string by_name = "      filter_chain_match: {server_names: [shop.example]}\n";
+  const std::string plain = "      filter_chain_match: {transport_protocol: raw_buffer}\n";
+  const std::string edge = R"(  - name: edge
+    address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+    listener_filters:
+    - name: tls
+      typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
+    filter_chains:
+)";
+  const Asked asked(edge + chain("named", by_name) + chain("plain", plain));
+
+  const Explanation named = asked.of("https://shop.example/api");
+  const Explanation plainly = asked.of("http://shop.example/api");
+
+  CHECK(named.chain.name == "named");
+  CHECK(named.chain.why == std::vector<std::string>{"server name shop.example"});
+  CHECK(named.request.scheme == "https");
+  CHECK(named.route->name == "api");
+  CHECK(plainly.chain.name == "plain");
+  CHECK(plainly.chain.index == 1);
+  CHECK(plainly.request.scheme == "http");
+  CHECK_THAT(asked.problem({{"request", "https://shop.example/"}, {"sni", "other.example"}}),
+             Contains("no filter chain of listener 'edge'") && Contains("other.example"));
 }
 
 TEST_CASE("Which listener is meant follows from the port, or is asked for") {
