@@ -40,5 +40,9 @@ ExitCode impactOfFields();
 // Runs a file of expectations (expectations.h) against the bootstrap `config`, or the one that it names if that is
 // empty. `junit`: a file to write; empty: none. kRefused: something is otherwise; kUsage: a file is refused.
 ExitCode test(const Settings& settings, const std::string& path, const std::string& config, const std::string& junit);
+// Which requests two bootstraps treat otherwise; `security`: which routes are less protected in the second. `requests`:
+// a file of more to ask; empty: none. kRefused: there are some; kUsage: a file is refused.
+ExitCode diff(const Settings& settings, const std::string& before, const std::string& after,
+              const std::string& requests, bool security);
 
 }  // namespace sluice::ctl

@@ -37,6 +37,11 @@ constexpr std::string_view kHelp =
     "                              if a file is refused\n"
     "    --config FILE             the bootstrap, in the place of the one that the file of expectations names\n"
     "    --junit FILE              is written for CI pipelines\n"
+    "  sluicectl diff A B            which requests the bootstraps A and B treat otherwise, of such as their routes "
+    "are for.\n"
+    "                              Exits 0 if there are none, 1 if there are, 2 if a file is refused\n"
+    "    --requests FILE           asks for these, too: 'GET http://host/path', one a line\n"
+    "    --security                only routes of B that are less protected than before\n"
     "  sluicectl explain 'GET URL'   what a proxy, or one with the bootstrap --file, does with a request\n"
     "  sluicectl policy HOST PATH    who gets in there, and where that is said\n"
     "\n"
@@ -62,7 +67,8 @@ struct CommandLine {
   std::string control = "http://127.0.0.1:18001";
   std::string admin = "http://127.0.0.1:9901";
   std::string token_file;
-  std::string config, junit;
+  std::string config, junit, requests;
+  bool security = false;
   bool by_xds = false;
   bool fields = false;
   std::string listener, source, sni;
@@ -99,6 +105,7 @@ struct CommandLine {
     if (flag == "--json") return &settings.json;
     if (flag == "--by-xds") return &by_xds;
     if (flag == "--fields") return &fields;
+    if (flag == "--security") return &security;
     return nullptr;
   }
 
@@ -108,6 +115,7 @@ struct CommandLine {
     if (flag == "--token-file") return &token_file;
     if (flag == "--config") return &config;
     if (flag == "--junit") return &junit;
+    if (flag == "--requests") return &requests;
     if (flag == "--file") return &settings.file;
     if (flag == "--listener") return &listener;
     if (flag == "--source") return &source;
@@ -187,6 +195,10 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (command == "test") {
     return needs(1, 1) ? test(line.settings, word(1), line.config, line.junit) : usageError("test takes one FILE");
+  }
+  if (command == "diff") {
+    return needs(2, 2) ? diff(line.settings, word(1), word(2), line.requests, line.security)
+                       : usageError("diff takes two bootstraps");
   }
   return usageError("unknown command " + command);
 }

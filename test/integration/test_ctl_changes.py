@@ -179,5 +179,65 @@ class ExpectationsTest(SluiceTestCase):
         self.assertEqual(runTool("sluicectl", "test", self.scratch.join("none.yaml"))[0], 2)
 
 
+class DiffTest(SluiceTestCase):
+    RBAC = "envoy.extensions.filters.http.rbac.v3.RBAC"
+
+    def shop(self, name, routes, **more):
+        rules = {"action": "ALLOW", "policies": {"all": {"permissions": [{"any": True}], "principals": [{"any": True}]}}}
+        filters = [config.httpFilter("rbac", self.RBAC, rules=rules)]
+        text = bootstrap([httpListener("http", routes, filters=filters)], [cluster("up", 8001), cluster("more", 8002)])
+        return self.scratch.write(name, json.dumps(text))
+
+    def diff(self, *arguments):
+        """(exit code, differences)"""
+        code, output = runTool("sluicectl", "diff", "--json", *arguments)
+        self.assertIn(code, (0, 1), output)
+        return code, json.loads(output)["differences"]
+
+    def test_requests_that_go_elsewhere_are_told(self):
+        before = self.shop("a.json", [route("up", "/api/"), directResponse(404)])
+        after = self.shop("b.json", [route("more", "/api/"), directResponse(404)])
+
+        code, differences = self.diff(before, after)
+
+        self.assertEqual((code, [each["changes"] for each in differences]), (1, [["goes to: 'up' becomes 'more'"]]))
+        self.assertEqual(self.diff(before, before), (0, []))
+        self.assertEqual(self.diff(before, after, "--security"), (0, []))
+
+    def test_a_route_that_is_less_protected_is_named(self):
+        off = {"@type": config.TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
+        before = self.shop("a.json", [{**route("up", "/api/"), "name": "api"}])
+        after = self.shop("b.json", [{**route("up", "/api/"), "name": "api", "typed_per_filter_config": {"rbac": off}}])
+
+        code, differences = self.diff(before, after, "--security")
+
+        self.assertEqual((code, len(differences)), (1, 1))
+        self.assertIn("route 'api' of virtual host 'all'", differences[0]["changes"][0])
+        self.assertIn("filter 'rbac' is off", differences[0]["changes"][1])
+
+    def test_requests_of_a_file_are_asked_too_and_bad_ones_refused(self):
+        regex = lambda target: {"match": {"safe_regex": {"regex": "/[0-9]+"}}, "route": {"cluster": target}}  # noqa: E731
+        before = self.shop("a.json", [regex("up"), directResponse(404)])
+        after = self.shop("b.json", [regex("more"), directResponse(404)])
+        requests = self.scratch.write("requests", "# numbers\n\nGET http://any.example/12\n")
+
+        code, output = runTool("sluicectl", "diff", before, after)
+        self.assertEqual((code, "--requests FILE asks for more" in output), (0, True), output)
+        code, differences = self.diffOfFile(before, after, requests)
+        self.assertEqual((code, differences[0]["examples"]), (1, ["GET http://any.example/12"]))
+        bad = self.scratch.write("bad", "GET http://any.example/12\nhere\n")
+        code, output = runTool("sluicectl", "diff", before, after, "--requests", bad)
+        self.assertEqual(code, 2, output)
+        self.assertIn("bad:2:1: ", output)
+
+    def diffOfFile(self, before, after, requests):
+        import subprocess
+
+        run = subprocess.run(
+            [binary("sluicectl"), "diff", before, after, "--json", "--requests", requests], capture_output=True, timeout=30
+        )
+        return run.returncode, json.loads(run.stdout)["differences"]
+
+
 if __name__ == "__main__":
     unittest.main()
