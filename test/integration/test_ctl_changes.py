@@ -1,6 +1,7 @@
-"""What `sluicectl impact` foretells of a change, and what a proxy that gets the change does to its connections."""
+"""What `sluicectl` tells of a change before it is made, and what a proxy that gets it does to its connections."""
 import json
 import os
+import subprocess
 import sys
 import unittest
 
@@ -182,7 +183,7 @@ class ExpectationsTest(SluiceTestCase):
 class DiffTest(SluiceTestCase):
     RBAC = "envoy.extensions.filters.http.rbac.v3.RBAC"
 
-    def shop(self, name, routes, **more):
+    def shop(self, name, routes):
         rules = {"action": "ALLOW", "policies": {"all": {"permissions": [{"any": True}], "principals": [{"any": True}]}}}
         filters = [config.httpFilter("rbac", self.RBAC, rules=rules)]
         text = bootstrap([httpListener("http", routes, filters=filters)], [cluster("up", 8001), cluster("more", 8002)])
@@ -190,9 +191,10 @@ class DiffTest(SluiceTestCase):
 
     def diff(self, *arguments):
         """(exit code, differences)"""
-        code, output = runTool("sluicectl", "diff", "--json", *arguments)
-        self.assertIn(code, (0, 1), output)
-        return code, json.loads(output)["differences"]
+        command = [binary("sluicectl"), "diff", "--json", *arguments]
+        run = subprocess.run(command, stdout=subprocess.PIPE, timeout=30)
+        self.assertIn(run.returncode, (0, 1))
+        return run.returncode, json.loads(run.stdout)["differences"]
 
     def test_requests_that_go_elsewhere_are_told(self):
         before = self.shop("a.json", [route("up", "/api/"), directResponse(404)])
@@ -223,20 +225,12 @@ class DiffTest(SluiceTestCase):
 
         code, output = runTool("sluicectl", "diff", before, after)
         self.assertEqual((code, "--requests FILE asks for more" in output), (0, True), output)
-        code, differences = self.diffOfFile(before, after, requests)
+        code, differences = self.diff(before, after, "--requests", requests)
         self.assertEqual((code, differences[0]["examples"]), (1, ["GET http://any.example/12"]))
         bad = self.scratch.write("bad", "GET http://any.example/12\nhere\n")
         code, output = runTool("sluicectl", "diff", before, after, "--requests", bad)
         self.assertEqual(code, 2, output)
         self.assertIn("bad:2:1: ", output)
-
-    def diffOfFile(self, before, after, requests):
-        import subprocess
-
-        run = subprocess.run(
-            [binary("sluicectl"), "diff", before, after, "--json", "--requests", requests], capture_output=True, timeout=30
-        )
-        return run.returncode, json.loads(run.stdout)["differences"]
 
 
 if __name__ == "__main__":
