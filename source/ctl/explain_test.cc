@@ -4,6 +4,7 @@
 #include "source/ctl/file_configuration.h"
 #include "source/explain/explain.h"
 #include "source/extensions/all.h"
+#include "source/route/sticky_split.h"
 
 namespace sluice::ctl {
 namespace {
@@ -196,6 +197,36 @@ TEST_CASE("Shares are exact, and which one is taken is told where no chance deci
   CHECK(chosen.forward->decided_by == "header x-random");
   CHECK(chosen.forward->cluster == "api");
   CHECK(chosen.forward->shares[1].chosen);
+}
+
+TEST_CASE("A sticky split tells the arm of its user, and that of nobody is chance") {
+  const Asked asked(listener("edge", 8080, "          http_filters:" + kRouter + R"(
+          route_config:
+            virtual_hosts:
+            - name: v
+              domains: ['*']
+              routes:
+              - match: {prefix: /}
+                route:
+                  inline_cluster_specifier_plugin:
+                    extension:
+                      name: s
+                      typed_config:
+                        '@type': type.googleapis.com/sluice.route.v1.StickySplit
+                        rollout: r
+                        keys: [{header: x-user}]
+                        clusters: [{name: web, weight: 60}, {name: api, weight: 40}]
+)"));
+
+  for (int i = 0; i < 20; ++i) {
+    const std::string user = "user-" + std::to_string(i);
+    const Explanation out = asked.of("http://a/", {{"header", "x-user: " + user}});
+    const bool second = route::StickySplit::pointOf("r", user) < UINT64_MAX / 100 * 40;
+    CAPTURE(user);
+    CHECK(out.forward->decided_by == "user");
+    CHECK(out.forward->cluster == (second ? "api" : "web"));
+  }
+  CHECK(asked.of("http://a/").forward->decided_by == "chance");
 }
 
 TEST_CASE("A cluster that is not there is noted") {

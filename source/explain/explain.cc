@@ -198,9 +198,11 @@ class Walk {
   }
 
   void findShare(const config::Context& of_route) {
-    if (match_.choice == nullptr || match_.route->forward->choice->tree != nullptr) return;
-    const auto& shares = match_.route->forward->choice->weighted;
-    const size_t share = static_cast<size_t>(match_.choice - shares.data());
+    if (match_.choice == nullptr) return;
+    // Those of extensions stand in the extension's message, and say nothing of filters.
+    const route::ClusterChoice& choice = *match_.route->forward->choice;
+    if (choice.tree != nullptr || choice.split != nullptr) return;
+    const size_t share = static_cast<size_t>(match_.choice - choice.weighted.data());
     protos_.share_path = of_route.child("route").child("weighted_clusters").child("clusters", share).path();
     if (protos_.route == nullptr) return;
     const auto& clusters = protos_.route->route().weighted_clusters().clusters();
