@@ -128,6 +128,10 @@ Response memoryView(const Query&, AdminState&) {
   return memory();
 }
 
+Response explain(const Query& query, AdminState& state) {
+  return state.explain(query.parameters());
+}
+
 // --- actions ---------------------------------------------------------------------------------------------------------
 
 Response done() {
@@ -213,9 +217,12 @@ Response purgeCaches(const Query& query, AdminState& state) {
 
 // --- table -----------------------------------------------------------------------------------------------------------
 
+// A question is read by GET, too, but its parameters may be private: by POST they are in the body, and so in no log.
+enum class Kind : uint8_t { kView, kAction, kQuestion };
+
 struct Page {
   std::string_view path;
-  bool action;  // POST only
+  Kind kind;
   Response (*handle)(const Query&, AdminState&);
   std::string_view help;
 };
@@ -224,32 +231,34 @@ Response help(const Query&, AdminState&);
 Response index(const Query&, AdminState&);
 
 constexpr auto kPages = std::to_array<Page>({
-    {"/", false, index, "this list with links"},
-    {"/cache/purge", true, purgeCaches, "remove stored answers (url=URL, prefix=HOST/PATH or tag=TAG)"},
-    {"/certs", false, certs, "certificates in use and when they expire"},
-    {"/clusters", false, clusters, "upstream clusters and their hosts (format=json, filter=REGEX)"},
-    {"/config_dump", false, dump, "the configuration in use (resource, mask, name_regex, include_eds)"},
-    {"/csds", false, csds, "what became of the control plane's resources, as a ClientStatusResponse of CSDS"},
-    {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful, inboundonly, skip_exit)"},
-    {"/healthcheck/fail", true, failHealthCheck, "make /ready fail, and ask connections to end"},
-    {"/healthcheck/ok", true, passHealthCheck, "make /ready succeed again"},
-    {"/help", false, help, "this list"},
-    {"/jwks", false, jwks, "keys of tokens that are fetched: how many, how old, what was wrong"},
-    {"/listeners", false, listeners, "listeners and their addresses (format=json)"},
-    {"/logging", true, logging, "show or set the log level (level=LEVEL)"},
-    {"/memory", false, memoryView, "memory of the heap"},
-    {"/quitquitquit", true, quit, "end the process"},
-    {"/ready", false, ready, "200 while the server is live"},
-    {"/server_info", false, serverInfo, "version, state, command line"},
-    {"/stats", false, stats, "all stats (format=text|json|prometheus, filter=REGEX, usedonly)"},
-    {"/stats/prometheus", false, prometheus, "all stats for Prometheus (filter=REGEX, usedonly)"},
-    {"/xds", false, xdsVerdicts, "what became of each resource of the control plane (state, type, name_regex)"},
+    {"/", Kind::kView, index, "this list with links"},
+    {"/cache/purge", Kind::kAction, purgeCaches, "remove stored answers (url=URL, prefix=HOST/PATH or tag=TAG)"},
+    {"/certs", Kind::kView, certs, "certificates in use and when they expire"},
+    {"/clusters", Kind::kView, clusters, "upstream clusters and their hosts (format=json, filter=REGEX)"},
+    {"/config_dump", Kind::kView, dump, "the configuration in use (resource, mask, name_regex, include_eds)"},
+    {"/csds", Kind::kView, csds, "what became of the control plane's resources, as a ClientStatusResponse of CSDS"},
+    {"/drain_listeners", Kind::kAction, drainListeners,
+     "stop accepting connections (graceful, inboundonly, skip_exit)"},
+    {"/explain", Kind::kQuestion, explain, "what becomes of a request (request, header, listener, source, sni)"},
+    {"/healthcheck/fail", Kind::kAction, failHealthCheck, "make /ready fail, and ask connections to end"},
+    {"/healthcheck/ok", Kind::kAction, passHealthCheck, "make /ready succeed again"},
+    {"/help", Kind::kView, help, "this list"},
+    {"/jwks", Kind::kView, jwks, "keys of tokens that are fetched: how many, how old, what was wrong"},
+    {"/listeners", Kind::kView, listeners, "listeners and their addresses (format=json)"},
+    {"/logging", Kind::kAction, logging, "show or set the log level (level=LEVEL)"},
+    {"/memory", Kind::kView, memoryView, "memory of the heap"},
+    {"/quitquitquit", Kind::kAction, quit, "end the process"},
+    {"/ready", Kind::kView, ready, "200 while the server is live"},
+    {"/server_info", Kind::kView, serverInfo, "version, state, command line"},
+    {"/stats", Kind::kView, stats, "all stats (format=text|json|prometheus, filter=REGEX, usedonly)"},
+    {"/stats/prometheus", Kind::kView, prometheus, "all stats for Prometheus (filter=REGEX, usedonly)"},
+    {"/xds", Kind::kView, xdsVerdicts, "what became of each resource of the control plane (state, type, name_regex)"},
 });
 
 std::string helpText() {
   std::string out = "admin commands are:\n";
   for (const Page& page : kPages) {
-    base::strAppend(out, "  ", page.path, page.action ? " (POST)" : "", ": ", page.help, "\n");
+    base::strAppend(out, "  ", page.path, page.kind == Kind::kAction ? " (POST)" : "", ": ", page.help, "\n");
   }
   return out;
 }
@@ -268,8 +277,9 @@ Response index(const Query&, AdminState&) {
   for (const Page& page : kPages) {
     const std::string path(page.path.substr(1));  // relative, so that it works behind a prefix too
     const std::string control =
-        page.action ? base::strCat("<form method=\"post\" action=\"", path, "\"><button>", path, "</button></form>")
-                    : base::strCat("<a href=\"", path.empty() ? "." : path, "\">", page.path, "</a>");
+        page.kind == Kind::kAction
+            ? base::strCat("<form method=\"post\" action=\"", path, "\"><button>", path, "</button></form>")
+            : base::strCat("<a href=\"", path.empty() ? "." : path, "\">", page.path, "</a>");
     base::strAppend(out.body, "<tr><td>", control, "<td>", page.help, "\n");
   }
   out.body += "</table>\n";
@@ -296,8 +306,9 @@ std::optional<std::string_view> crossOrigin(const Request& request) {
 }
 
 Response methodNotAllowed(const Page& page) {
-  const std::string_view allowed = page.action ? "POST" : "GET, HEAD";
-  Response out = problem(405, base::strCat(page.path, " needs ", page.action ? "POST" : "GET"));
+  const bool action = page.kind == Kind::kAction;
+  const std::string_view allowed = action ? "POST" : page.kind == Kind::kView ? "GET, HEAD" : "GET, HEAD, POST";
+  Response out = problem(405, base::strCat(page.path, " needs ", action ? "POST" : "GET"));
   out.headers = {{"allow", std::string(allowed)}};
   return out;
 }
@@ -308,9 +319,13 @@ Response answer(const Request& request, AdminState& state) {
       std::find_if(kPages.begin(), kPages.end(), [&](const Page& known) { return known.path == query.path(); });
   if (page == kPages.end()) return problem(404, base::strCat("invalid path. ", helpText()));
   const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (page->action ? request.method != "POST" : !reads) return methodNotAllowed(*page);
-  if (page->action) {
+  const bool posts = request.method == "POST" && page->kind != Kind::kView;
+  if (!posts && (!reads || page->kind == Kind::kAction)) return methodNotAllowed(*page);
+  if (posts) {
     if (const auto why = crossOrigin(request)) return problem(403, base::strCat("refused: ", *why));
+  }
+  if (posts && page->kind == Kind::kQuestion && !request.body.empty()) {
+    return page->handle(Query(base::strCat(page->path, "?", request.body)), state);
   }
   return page->handle(query, state);
 }

@@ -31,6 +31,7 @@ struct Request {
   std::string_view host;            // authority
   std::string_view origin;          // the header; empty if absent
   std::string_view sec_fetch_site;  // the header; empty if absent
+  std::string_view body = {};
 };
 
 struct Response {
@@ -87,6 +88,10 @@ class AdminState {
   virtual std::vector<jwt::RemoteKeys::Health> keySets() const { return {}; }
   // By type and name.
   virtual std::vector<ResourceVerdict> verdicts() const { return {}; }
+  // What becomes of the request that the parameters describe (explain::requestOf), as JSON, or what is wrong with them.
+  virtual Response explain(const std::vector<std::pair<std::string, std::string>>& /*parameters*/) const {
+    return {.status = 404, .body = "nothing can be told here\n"};
+  }
 
   // Actions.
   virtual observability::Logger& logger() = 0;

@@ -52,6 +52,11 @@ class FakeState : public AdminState {
   std::vector<jwt::RemoteKeys::Health> keySets() const override { return key_sets; }
   std::vector<ResourceVerdict> verdicts() const override { return resources; }
   envoy::service::status::v3::ClientStatusResponse clientStatus() const override { return client_status; }
+  Response explain(const std::vector<std::pair<std::string, std::string>>& parameters) const override {
+    Response out;
+    for (const auto& [name, value] : parameters) out.body += name + "=" + value + ";";
+    return out;
+  }
   observability::Logger& logger() override { return logger_; }
   void quit() override { actions += "quit "; }
   void drainListeners(const DrainRequest& request) override {
@@ -340,6 +345,18 @@ TEST_CASE("a purge of caches is by a URL, a prefix or a tag, and says how many a
   CHECK(get(state, "/cache/purge?tag=news").status == 405);
   CHECK(handle({"POST", "/cache/purge?tag=a", "127.0.0.1:9901", "http://evil.example", {}}, state).status == 403);
   CHECK(state.actions == "");
+}
+
+TEST_CASE("a question about a request is read by GET, and by POST from the body, which no log has") {
+  FakeState state;
+  const std::string_view of_page = "http://evil.example";
+
+  CHECK(get(state, "/explain?request=http%3A%2F%2Fa%2F&header=a:+b").body == "request=http://a/;header=a: b;");
+  CHECK(handle({"POST", "/explain", "127.0.0.1:9901", {}, {}, "header=a%3Ab&header=c"}, state).body ==
+        "header=a:b;header=c;");
+  CHECK(post(state, "/explain?request=x").body == "request=x;");
+  CHECK(handle({"POST", "/explain", "127.0.0.1:9901", of_page, {}, "request=x"}, state).status == 403);
+  CHECK(handle({"PUT", "/explain", "127.0.0.1:9901", {}, {}}, state).status == 405);
 }
 
 TEST_CASE("key sets are shown with the names of their keys and what was wrong") {

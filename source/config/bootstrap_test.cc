@@ -286,7 +286,7 @@ TEST_CASE("load reports need a stream that can be, and a node") {
   CHECK(errors.find("cluster_manager.load_stats_config: needs node.id and node.cluster") != std::string::npos);
   CHECK(Compiled("node: {id: a, cluster: b}\ncluster_manager: {load_stats_config: {api_type: REST}}")
             .errors.toString()
-            .find("cluster_manager.load_stats_config.api_type: only GRPC and DELTA_GRPC") != std::string::npos);
+            .find("cluster_manager.load_stats_config.api_type: is no stream") != std::string::npos);
 }
 
 TEST_CASE("a server that is polled is a static cluster, with a time between requests") {

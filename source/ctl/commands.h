@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "source/ctl/http_client.h"
+#include "source/explain/request.h"
 
 namespace sluice::ctl {
 
@@ -16,6 +17,7 @@ struct Settings {
   Endpoint control;
   Endpoint admin;
   std::string token;
+  std::string file;  // a bootstrap that is asked instead of a proxy; empty: none
   bool json = false;
 };
 
@@ -32,5 +34,20 @@ ExitCode get(const Settings& settings, std::string_view type, std::string_view n
 // Posts a file to the control plane. With `wait`: then waits, at most so long, until each connected proxy serves it or
 // has refused it; kRefused if one does not serve it.
 ExitCode applyFile(const Settings& settings, const std::string& path, std::optional<std::chrono::seconds> wait);
+// What becomes of a request, by `file` or by the proxy at `admin`. `policy_only`: of its filters those that decide
+// about who gets in.
+ExitCode explainRequest(const Settings& settings, const explain::Parameters& parameters, bool policy_only);
+// What the change from one file to another does to connections that there are. kRefused: something closes; kUsage: a
+// file, or a part of the change, is refused. `by_xds`: as compare()'s.
+ExitCode impact(const Settings& settings, const std::string& before, const std::string& after, bool by_xds);
+// The table of fields by their effects.
+ExitCode impactOfFields();
+// Runs a file of expectations (expectations.h) against the bootstrap `config`, or the one that it names if that is
+// empty. `junit`: a file to write; empty: none. kRefused: something is otherwise; kUsage: a file is refused.
+ExitCode test(const Settings& settings, const std::string& path, const std::string& config, const std::string& junit);
+// Which requests two bootstraps treat otherwise; `security`: which routes are less protected in the second. `requests`:
+// a file of more to ask; empty: none. kRefused: there are some; kUsage: a file is refused.
+ExitCode diff(const Settings& settings, const std::string& before, const std::string& after,
+              const std::string& requests, bool security);
 
 }  // namespace sluice::ctl

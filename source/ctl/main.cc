@@ -30,10 +30,28 @@ constexpr std::string_view kHelp =
     "connected\n"
     "                              proxy serves it or has refused it\n"
     "  sluicectl config-dump         what a proxy has\n"
+    "  sluicectl impact A B          what the change from A to B closes: bootstraps, or files of resources.\n"
+    "                              Exits 0 if nothing closes, 1 if something does or a restart is needed,\n"
+    "                              2 if a file or a change is refused\n"
+    "    --by-xds                  as if a control plane served what is static, which takes a restart otherwise\n"
+    "  sluicectl impact --fields     a table of fields by what a change of them does\n"
+    "  sluicectl test FILE           whether requests meet in a bootstrap what FILE expects.\n"
+    "                              Exits 0 if they do, 1 if not, 2 if a file is refused\n"
+    "    --config FILE             the bootstrap, in the place of the one that the file of expectations names\n"
+    "    --junit FILE              is written for CI pipelines\n"
+    "  sluicectl diff A B            which requests, made of their routes, bootstraps A and B treat otherwise.\n"
+    "                              Exits 0 if there are none, 1 if there are, 2 if a file is refused\n"
+    "    --requests FILE           asks for these, too: 'GET http://host/path', one a line\n"
+    "    --security                only routes of B that are less protected than before\n"
+    "  sluicectl explain 'GET URL'   what a proxy, or one with the bootstrap --file, does with a request\n"
+    "  sluicectl policy HOST PATH    who gets in there, and where that is said\n"
     "\n"
     "  --control URL      the control plane's API (http://127.0.0.1:18001)\n"
     "  --admin URL        a proxy's admin address (http://127.0.0.1:9901)\n"
     "  --token-file FILE  what the control plane asks a writer for\n"
+    "  --file FILE        explain, policy: ask this bootstrap, not the proxy at --admin\n"
+    "  -H 'NAME: VALUE'   explain, policy: a header of the request; again for each\n"
+    "  --listener NAME, --source IP, --sni NAME   explain, policy: how the request comes\n"
     "  --json             the answer as JSON\n"
     "  --wait             of apply: exit with 1 if not all connected proxies serve it in time\n"
     "  --timeout SECONDS  of apply --wait: 1 to 86400 (60)\n"
@@ -54,6 +72,12 @@ struct CommandLine {
   std::string token_file;
   std::string timeout;
   std::optional<std::chrono::seconds> wait;
+  std::string config, junit, requests;
+  bool security = false;
+  bool by_xds = false;
+  bool fields = false;
+  std::string listener, source, sni;
+  explain::Parameters headers;  // "header"
 
   // Empty, or what is wrong.
   std::string read(const std::vector<std::string>& arguments) {
@@ -63,8 +87,13 @@ struct CommandLine {
         words.push_back(argument);
         continue;
       }
-      if (argument == "--json") {
-        settings.json = true;
+      if (bool* flag = switchOf(argument); flag != nullptr) {
+        *flag = true;
+        continue;
+      }
+      if (argument == "-H") {
+        if (i + 1 == arguments.size()) return "no value for -H";
+        headers.emplace_back("header", arguments[++i]);
         continue;
       }
       if (argument == "--wait") {
@@ -81,11 +110,26 @@ struct CommandLine {
   }
 
  private:
+  bool* switchOf(const std::string& flag) {
+    if (flag == "--json") return &settings.json;
+    if (flag == "--by-xds") return &by_xds;
+    if (flag == "--fields") return &fields;
+    if (flag == "--security") return &security;
+    return nullptr;
+  }
+
   std::string* targetOf(const std::string& flag) {
     if (flag == "--control") return &control;
     if (flag == "--admin") return &admin;
     if (flag == "--token-file") return &token_file;
     if (flag == "--timeout") return &timeout;
+    if (flag == "--config") return &config;
+    if (flag == "--junit") return &junit;
+    if (flag == "--requests") return &requests;
+    if (flag == "--file") return &settings.file;
+    if (flag == "--listener") return &listener;
+    if (flag == "--source") return &source;
+    if (flag == "--sni") return &sni;
     return nullptr;
   }
 
@@ -112,6 +156,22 @@ struct CommandLine {
     return {};
   }
 };
+
+// Of a request line, or an address without a scheme, which is asked over http.
+ExitCode explainOf(const CommandLine& line, const std::string& request, bool policy_only) {
+  explain::Parameters parameters{{"request", request}};
+  parameters.insert(parameters.end(), line.headers.begin(), line.headers.end());
+  for (const auto& [name, value] :
+       {std::pair("listener", &line.listener), std::pair("source", &line.source), std::pair("sni", &line.sni)}) {
+    if (!value->empty()) parameters.emplace_back(name, *value);
+  }
+  return explainRequest(line.settings, parameters, policy_only);
+}
+
+// "https://" may stand in front of HOST.
+std::string urlOf(const std::string& host, const std::string& path) {
+  return (host.find("://") == std::string::npos ? "http://" : "") + host + (path.starts_with('/') ? "" : "/") + path;
+}
 
 int run(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) {
@@ -145,6 +205,24 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (command == "apply") {
     return needs(1, 1) ? applyFile(line.settings, word(1), line.wait) : usageError("apply takes one FILE");
+  }
+  if (command == "explain") {
+    return needs(1, 1) ? explainOf(line, word(1), false)
+                       : usageError("explain takes one request: 'GET https://host/path'");
+  }
+  if (command == "policy") {
+    return needs(2, 2) ? explainOf(line, urlOf(word(1), word(2)), true) : usageError("policy takes a HOST and a PATH");
+  }
+  if (command == "impact") {
+    if (line.fields) return needs(0, 0) ? impactOfFields() : usageError("impact --fields takes no file");
+    return needs(2, 2) ? impact(line.settings, word(1), word(2), line.by_xds) : usageError("impact takes two files");
+  }
+  if (command == "test") {
+    return needs(1, 1) ? test(line.settings, word(1), line.config, line.junit) : usageError("test takes one FILE");
+  }
+  if (command == "diff") {
+    return needs(2, 2) ? diff(line.settings, word(1), word(2), line.requests, line.security)
+                       : usageError("diff takes two bootstraps");
   }
   return usageError("unknown command " + command);
 }

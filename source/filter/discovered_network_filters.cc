@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "source/filter/wrapped_terminal.h"
+
 namespace sluice::filter {
 namespace {
 
-class Discovered final : public TerminalNetworkFilter {
+class Discovered final : public WrappedTerminal {
  public:
   Discovered(NetworkFilters filters, std::vector<DiscoveredNetworkFilter> discovered,
              std::shared_ptr<const TerminalNetworkFilter> terminal)
@@ -21,6 +23,7 @@ class Discovered final : public TerminalNetworkFilter {
     accepted.filters = std::move(filters);
     terminal_->serve(std::move(accepted), worker, list);
   }
+  const TerminalNetworkFilter& inner() const override { return *terminal_; }
 
  private:
   const NetworkFilters filters_;

@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "source/filter/byte_stage.h"
+#include "source/filter/wrapped_terminal.h"
 
 namespace sluice::filter {
 namespace {
 
-class Filtered : public TerminalNetworkFilter {
+class Filtered final : public WrappedTerminal {
  public:
   Filtered(NetworkFilters filters, std::shared_ptr<const TerminalNetworkFilter> terminal)
       : filters_(std::make_shared<const NetworkFilters>(std::move(filters))), terminal_(std::move(terminal)) {}
@@ -17,6 +18,7 @@ class Filtered : public TerminalNetworkFilter {
     accepted.filters = filters_;
     terminal_->serve(std::move(accepted), worker, list);
   }
+  const TerminalNetworkFilter& inner() const override { return *terminal_; }
 
  private:
   const std::shared_ptr<const NetworkFilters> filters_;

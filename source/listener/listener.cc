@@ -4,33 +4,15 @@
 
 #include <cerrno>
 
+#include "source/listener/chain_choice.h"
 #include "source/listener/chain_guard.h"
-#include "source/listener/tree_guard.h"
+#include "source/listener/chain_pairs.h"
 
 namespace sluice::listener {
 namespace {
 
 // How long accepting rests when the process has no descriptors left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
-
-ChainTree treeOf(const ListenerConfig& config) {
-  return {config.matcher, config.default_chain, config.chains.size()};
-}
-
-// The chain that serves a connection; nothing: none does.
-std::optional<size_t> chainOf(const ListenerConfig& config, const filter::Accepted& accepted) {
-  if (config.matcher) return treeOf(config).find(accepted, accepted.server_name);
-  if (!config.index) return 0;
-  const std::optional<size_t> found = config.index->find(accepted);
-  return found ? found : config.default_chain;
-}
-
-// Null: the server name had no part in the choice.
-std::shared_ptr<const filter::ChainGuard> guardOf(const ListenerConfig& config, const filter::Accepted& accepted) {
-  if (!config.matcher) return config.guard;
-  const bool by_name = (config.matcher->needs & match::kPeer) != 0 && !accepted.server_name.empty();
-  return by_name ? std::make_shared<const TreeGuard>(treeOf(config), accepted) : nullptr;
-}
 
 }  // namespace
 
@@ -350,12 +332,10 @@ void WorkerListeners::set(std::shared_ptr<const ListenerConfig> config, std::vec
 void WorkerListeners::adoptConnections(Active& active, const ListenerConfig* before,
                                        std::chrono::milliseconds drain_time) {
   std::vector<std::unique_ptr<ConnectionList>> old = std::exchange(active.connections, {});
-  for (const FilterChain& chain : active.config->chains) {
-    std::unique_ptr<ConnectionList>& list = active.connections.emplace_back();
-    for (size_t i = 0; i < old.size() && !list; ++i) {
-      if (before->chains[i].content_hash == chain.content_hash) list = std::move(old[i]);
-    }
-    if (!list) list = std::make_unique<ConnectionList>();
+  const std::span<const FilterChain> chains_before =
+      before != nullptr ? before->chains : std::span<const FilterChain>();
+  for (const std::optional<size_t>& same : pairChains(chains_before, active.config->chains)) {
+    active.connections.push_back(same ? std::move(old[*same]) : std::make_unique<ConnectionList>());
   }
   for (const auto& list : old) {
     if (list) drainConnections(*list, drain_time);

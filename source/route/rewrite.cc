@@ -14,18 +14,6 @@
 namespace sluice::route {
 namespace {
 
-// Mutations of all levels in the order of their application; null where a level has none.
-std::array<const Mutations*, 4> levelsOf(const Match& match) {
-  std::array<const Mutations*, 4> levels{};
-  if (match.choice != nullptr) levels[0] = match.choice->mutations;
-  if (match.route != nullptr) levels[1] = match.route->mutations;
-  if (match.virtual_host != nullptr) levels[2] = match.virtual_host->mutations;
-  if (match.table != nullptr) levels[3] = match.table->mutations();
-  // The last one applied has the last word.
-  if (match.table != nullptr && match.table->mostSpecificMutationsWin()) std::reverse(levels.begin(), levels.end());
-  return levels;
-}
-
 // Most tables have none at any level: then there is nothing to go through.
 bool hasMutations(const Match& match) {
   return (match.choice != nullptr && match.choice->mutations != nullptr) ||
@@ -160,6 +148,17 @@ std::string_view redirectPath(const Match& match, const http::RequestHeaders& re
 
 }  // namespace
 
+std::array<const Mutations*, 4> mutationLevels(const Match& match) {
+  std::array<const Mutations*, 4> levels{};
+  if (match.choice != nullptr) levels[0] = match.choice->mutations;
+  if (match.route != nullptr) levels[1] = match.route->mutations;
+  if (match.virtual_host != nullptr) levels[2] = match.virtual_host->mutations;
+  if (match.table != nullptr) levels[3] = match.table->mutations();
+  // The last one applied has the last word.
+  if (match.table != nullptr && match.table->mostSpecificMutationsWin()) std::reverse(levels.begin(), levels.end());
+  return levels;
+}
+
 void removeInternalOnly(const Table& table, http::RequestHeaders& request) {
   const std::span<const std::string> names = table.internalOnlyHeaders();
   if (names.empty() || request.get(http::Name::kXEnvoyInternal) == "true") return;
@@ -177,7 +176,7 @@ void keepAuthority(const Forward& route, std::string_view authority, http::Reque
 
 bool formatsField(const Match& match, std::string_view name) {
   if (!hasMutations(match)) return false;
-  for (const Mutations* level : levelsOf(match)) {
+  for (const Mutations* level : mutationLevels(match)) {
     if (level == nullptr) continue;
     for (const HeaderAddition& each : level->request.add) {
       if (each.formatter != nullptr && each.name == name) return true;
@@ -195,7 +194,7 @@ std::string_view rewrittenPath(const Match& match, const http::RequestHeaders& r
 Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
                           RequestRewrite options) {
   if (hasMutations(match)) {
-    for (const Mutations* level : levelsOf(match)) {
+    for (const Mutations* level : mutationLevels(match)) {
       if (level != nullptr) level->request.apply(request, context);
     }
   }
@@ -218,7 +217,7 @@ Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, con
 
 void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context) {
   if (hasMutations(match)) {
-    for (const Mutations* level : levelsOf(match)) {
+    for (const Mutations* level : mutationLevels(match)) {
       if (level != nullptr) level->response.apply(response, context);
     }
   }

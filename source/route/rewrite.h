@@ -3,6 +3,7 @@
 // Thread: the worker of the stream. New text lives in the arena of the header list.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "source/http/headers.h"
@@ -13,6 +14,10 @@ namespace sluice::route {
 // Takes headers that only internal callers may send off the requests of others
 // (proto: RouteConfiguration.internal_only_headers).
 void removeInternalOnly(const Table& table, http::RequestHeaders& request);
+
+// Mutations of all levels in the order of their application: the cluster's, the route's, the virtual host's and the
+// table's, or the other way round (proto: most_specific_header_mutations_wins). Null where a level has none.
+std::array<const Mutations*, 4> mutationLevels(const Match& match);
 
 // Whether the route makes the value of a request's field with that name (lower case) by a format.
 bool formatsField(const Match& match, std::string_view name);

@@ -5,7 +5,12 @@
 #include <tuple>
 
 #include "google/protobuf/util/time_util.h"
+#include "nlohmann/json.hpp"
+#include "source/admin/views.h"
+#include "source/base/text.h"
+#include "source/explain/explain.h"
 #include "source/server/config_dump.h"
+#include "source/server/live_configuration.h"
 #include "source/server/proto_address.h"
 #include "source/xds/resource_type.h"
 
@@ -286,6 +291,29 @@ std::vector<admin::ResourceVerdict> AdminPages::verdicts() const {
   }
   std::sort(out.begin(), out.end(),
             [](const auto& a, const auto& b) { return std::tie(a.type, a.name) < std::tie(b.type, b.name); });
+  return out;
+}
+
+admin::Response AdminPages::explain(const std::vector<std::pair<std::string, std::string>>& parameters) const {
+  const auto refused = [](const absl::Status& status) {
+    const uint16_t code = absl::IsInvalidArgument(status) ? 400 : absl::IsNotFound(status) ? 404 : 409;
+    return admin::problem(code, base::toStd(status.message()));
+  };
+  const absl::StatusOr<explain::Request> request = explain::requestOf(parameters);
+  if (!request.ok()) return refused(request.status());
+  const LiveConfiguration configuration({.registry = deps_.registry,
+                                         .bootstrap = deps_.bootstrap,
+                                         .clusters = deps_.clusters,
+                                         .listeners = deps_.listeners,
+                                         .routes = deps_.routes,
+                                         .scopes = deps_.scopes,
+                                         .subscriptions = deps_.subscriptions});
+  const absl::StatusOr<explain::Explanation> explanation = explain::explain(*request, configuration);
+  if (!explanation.ok()) return refused(explanation.status());
+  using Json = nlohmann::ordered_json;
+  admin::Response out;
+  out.content_type = "application/json";
+  out.body = explain::toJson(*explanation).dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
   return out;
 }
 

@@ -21,6 +21,7 @@ class AdminPages : public admin::AdminState {
   enum class Phase : uint8_t { kInitializing, kLive, kDraining };
 
   struct Deps {
+    const config::Registry& registry;
     const Options& options;
     const BootstrapProto& bootstrap;
     const ClusterManager& clusters;
@@ -61,6 +62,7 @@ class AdminPages : public admin::AdminState {
   }
   std::vector<jwt::RemoteKeys::Health> keySets() const override { return deps_.key_sets(); }
   std::vector<admin::ResourceVerdict> verdicts() const override;
+  admin::Response explain(const std::vector<std::pair<std::string, std::string>>& parameters) const override;
   size_t purgeCaches(const cache::Purge& purge) override { return deps_.purge_caches(purge); }
   std::string notReadyReason() const override { return deps_.waits_for ? deps_.waits_for() : std::string(); }
 

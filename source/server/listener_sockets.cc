@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "source/server/listener_change.h"
 #include "source/server/listener_manager.h"
 
 namespace sluice::server {
@@ -31,25 +32,23 @@ absl::StatusOr<ListenerManager::Pending> ListenerManager::openSockets(const Gene
   }
   for (const net::Address& wanted : next.compiled.addresses) {
     net::Address address = wanted;
-    bool ours = false;  // held by sockets that were made otherwise
+    const SocketFate fate = socketFate(before != nullptr ? &before->compiled : nullptr, next.compiled, wanted);
     if (before != nullptr) {
       const auto& old = before->compiled.addresses;
-      if (const auto same = std::find(old.begin(), old.end(), wanted); same != old.end()) {
-        address = before->bound[same - old.begin()];
-        if (before->compiled.socket_hash == next.compiled.socket_hash) {
-          next.bound.push_back(address);
-          continue;
-        }
-        ours = before->compiled.bind && before->compiled.isUdp() == next.compiled.isUdp();
-        const bool abstract = address.isUnix() && address.toString().front() == '@';
-        if (ours && (abstract || (address.isIp() && !(before->compiled.reuse_port && next.compiled.reuse_port)))) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("how the socket of ", address.toString(),
-                           " is made cannot change while it is in use, because two of them cannot be bound at once",
-                           abstract ? "" : " without enable_reuse_port", "; remove the listener first"));
-        }
-      }
+      const auto same = std::find(old.begin(), old.end(), wanted);
+      if (same != old.end()) address = before->bound[same - old.begin()];
     }
+    if (fate == SocketFate::kKept) {
+      next.bound.push_back(address);
+      continue;
+    }
+    if (fate == SocketFate::kRefused) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("how the socket of ", address.toString(),
+                       " is made cannot change while it is in use, because two of them cannot be bound at once",
+                       address.isUnix() ? "" : " without enable_reuse_port", "; remove the listener first"));
+    }
+    bool ours = fate == SocketFate::kExchanged;
     if (const std::optional<net::Address> bound =
             takePending(before, next.compiled.name, wanted, next.compiled.socket_hash, opened)) {
       next.bound.push_back(*bound);

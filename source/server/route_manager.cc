@@ -49,6 +49,7 @@ void RouteManager::askForHost(uint32_t id, const ResourceKey& key, const std::st
 
 void RouteManager::release(uint32_t id, const ResourceKey& key) {
   fill(id, nullptr);
+  inline_.erase(id);
   free_ids_.push_back(id);
   key_of_.erase(id);
   const auto entry = by_key_.find(key);
@@ -64,6 +65,7 @@ void RouteManager::fill(uint32_t id, const std::shared_ptr<const route::Table>& 
 std::shared_ptr<const route::TableSlot> RouteManager::inlineTable(std::shared_ptr<const route::Table> table) {
   std::shared_ptr<const route::TableSlot> slot = makeSlot({});
   fill(slot->id, table);
+  inline_[slot->id] = std::move(table);
   return slot;
 }
 
@@ -132,6 +134,12 @@ std::shared_ptr<const route::Table> RouteManager::tableOf(const route::TableSlot
   if (key == key_of_.end()) return nullptr;
   const Entry& entry = by_key_.at(key->second);
   return entry.coming ? entry.coming->version.table : entry.serving.table;
+}
+
+std::shared_ptr<const route::Table> RouteManager::servingIn(const route::TableSlot& slot) const {
+  if (const auto fixed = inline_.find(slot.id); fixed != inline_.end()) return fixed->second;
+  const auto key = key_of_.find(slot.id);
+  return key == key_of_.end() ? nullptr : by_key_.at(key->second).serving.table;
 }
 
 std::vector<config::ChainFilters> RouteManager::chainsOf(const ResourceKey& key) const {

@@ -42,6 +42,8 @@ class RouteManager : public config::RouteSlots {
                                                  const config::ChainFilters& chain,
                                                  std::string_view stat_prefix) override;
   std::shared_ptr<const route::Table> tableOf(const route::TableSlot& slot) override;
+  // The table that requests of the slot get; null: none has come.
+  std::shared_ptr<const route::Table> servingIn(const route::TableSlot& slot) const;
 
   // Of the connection managers that use a table, of several of one stat prefix the newest: those before drain.
   std::vector<config::ChainFilters> chainsOf(const ResourceKey& key) const;
@@ -134,9 +136,10 @@ class RouteManager : public config::RouteSlots {
   observability::StatsCells& cells_;
   std::vector<uint32_t> free_ids_;
   uint32_t next_id_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // slots may outlive the manager
-  std::map<ResourceKey, Entry> by_key_;                         // RDS only
-  std::map<uint32_t, ResourceKey> key_of_;                      // RDS only, by slot
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);      // slots may outlive the manager
+  std::map<ResourceKey, Entry> by_key_;                             // RDS only
+  std::map<uint32_t, ResourceKey> key_of_;                          // RDS only, by slot
+  std::map<uint32_t, std::shared_ptr<const route::Table>> inline_;  // by slot
 };
 
 }  // namespace sluice::server

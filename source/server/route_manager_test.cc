@@ -26,6 +26,7 @@ struct RouteTest : Process {
 TEST_CASE("an inline table is in its slot until its last user is gone, then the slot is used again") {
   RouteTest t;
   auto slot = t.routes->inlineTable(table("a"));
+  CHECK(t.routes->servingIn(*slot)->name() == "a");
   const uint32_t id = slot->id;
   CHECK(t.at(id) == "a");
   slot.reset();
@@ -48,6 +49,7 @@ TEST_CASE("all users of a name share a slot, filled when its table comes") {
   CHECK(t.routes->settled(of("r")));
   CHECK(t.at(one->id) == "first");
   t.routes->setTable(of("r"), table("second"));
+  CHECK(t.routes->servingIn(*t.rds("r"))->name() == "second");
   CHECK(t.at(one->id) == "second");
   const uint32_t id = one->id;
   one.reset();

@@ -168,6 +168,11 @@ std::string ScopeManager::waitsOf(std::string_view source, const std::string& na
   return {};
 }
 
+std::shared_ptr<const route::ScopeIndex> ScopeManager::servingIn(const route::ScopesSlot& slot) const {
+  const auto set = sets_.find(slot.id);
+  return set == sets_.end() ? nullptr : set->second->published();
+}
+
 void ScopeManager::forEachFixed(const std::function<void(const ScopeSet&)>& visit) const {
   for (const auto& [id, set] : sets_) {
     if (!set->config().fixed.empty()) visit(*set);

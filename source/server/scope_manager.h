@@ -57,6 +57,8 @@ class ScopeManager : public config::ScopeSlots {
 
   // What the scope of a source waits for before its newest table serves; empty: nothing.
   std::string waitsOf(std::string_view source, const std::string& name) const;
+  // What requests of the slot are looked up in. Null: nothing yet.
+  std::shared_ptr<const route::ScopeIndex> servingIn(const route::ScopesSlot& slot) const;
   // What the admin pages show: calls `visit` with the scopes of each connection manager that has them in its
   // configuration.
   void forEachFixed(const std::function<void(const ScopeSet&)>& visit) const;

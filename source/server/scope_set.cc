@@ -127,6 +127,7 @@ void ScopeSet::publish() {
     scopes[member.scope->key].table = member.serving || member.scope->on_demand ? member.serving : member.coming;
   }
   const auto index = std::make_shared<const route::ScopeIndex>(std::move(scopes));
+  published_ = index;
   deps_.workers.postAll([id = id_, index](Worker& worker) { worker.scopes().set(id, index); });
   deps_.cells.add(config_reload_);
   tell();

@@ -67,6 +67,8 @@ class ScopeSet {
   const std::string& source() const { return source_; }
   const config::CompiledScopes& config() const { return config_; }
   std::chrono::system_clock::time_point made() const { return made_; }
+  // What the workers have; null: nothing yet.
+  const std::shared_ptr<const route::ScopeIndex>& published() const { return published_; }
 
  private:
   struct Member {
@@ -95,6 +97,7 @@ class ScopeSet {
   using Counts = std::array<uint64_t, 3>;
   const std::array<observability::Gauge, 3> shown_;  // of all scopes, of those on demand, of those with a table
   std::map<std::string, Member, std::less<>> members_;
+  std::shared_ptr<const route::ScopeIndex> published_;
   Counts counts_{};
   std::vector<std::function<void()>> answered_;  // demands, when the workers have what was changed
   bool changed_ = false;

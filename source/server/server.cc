@@ -325,7 +325,7 @@ class Server {
 
   bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
     pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
-        options_, bootstrap_, *clusters_, *listeners_, *secrets_, *routes_, *scopes_,
+        services_->registry, options_, bootstrap_, *clusters_, *listeners_, *secrets_, *routes_, *scopes_,
         dynamic_ ? &dynamic_->subscriptions() : nullptr, stats_, logger_, static_cast<uint32_t>(workers_.size()),
         [this] { main_->post([this] { stopWorkers(); }); },
         [this](const admin::DrainRequest& request) { drainListeners(request); },
@@ -384,9 +384,9 @@ class Server {
 
   admin::HttpResponse answerAdmin(const admin::HttpRequest& request) {
     if (admin::Query(request.target).path().starts_with("/stats")) refreshStats();
-    admin::Response response = admin::handle(
-        {request.method, request.target, request.host, request.header("origin"), request.header("sec-fetch-site")},
-        *pages_);
+    admin::Response response = admin::handle({request.method, request.target, request.host, request.header("origin"),
+                                              request.header("sec-fetch-site"), request.body},
+                                             *pages_);
     return {response.status, std::move(response.body), std::move(response.content_type), std::move(response.headers)};
   }
 

@@ -8,6 +8,7 @@
 #include "source/session/connection.h"
 #include "source/session/last_hop.h"
 #include "source/session/name_policy.h"
+#include "source/session/tunnels.h"
 
 namespace sluice::session {
 
@@ -81,12 +82,10 @@ void Stream::makeChain() {
 }
 
 const UpgradeChain* Stream::ownChain() const {
-  const std::vector<UpgradeChain>& chains = connection_->settings().upgrade_chains;
-  if (chains.empty() || !asks_tunnel_) [[likely]]
+  const HttpSettings& settings = connection_->settings();
+  if (settings.upgrade_chains.empty() || !asks_tunnel_) [[likely]]
     return nullptr;
-  const auto found =
-      std::find_if(chains.begin(), chains.end(), [this](const auto& each) { return each.type == tunnelType(); });
-  return found == chains.end() ? nullptr : &*found;
+  return session::ownChain(settings, tunnelType(request()));
 }
 
 void Stream::requestHeaders(bool end_stream, bool expect_continue) {
@@ -218,22 +217,8 @@ std::optional<milliseconds> Stream::longestDuration() {
   return timeout;
 }
 
-std::string_view Stream::tunnelType() const {
-  return request().upgrade.empty() ? std::string_view("connect") : request().upgrade;
-}
-
 bool Stream::mayTunnel() const {
-  const std::string_view type = tunnelType();
-  const auto find = [type](const std::vector<route::UpgradeSpec>& upgrades) {
-    return std::find_if(upgrades.begin(), upgrades.end(), [type](const auto& each) { return each.type == type; });
-  };
-  if (route_.route != nullptr && route_.route->forward != nullptr && route_.route->forward->upgrades != nullptr) {
-    const auto& upgrades = *route_.route->forward->upgrades;
-    if (const auto found = find(upgrades); found != upgrades.end()) return found->enabled;
-  }
-  const auto& upgrades = connection_->settings().upgrades;
-  const auto found = find(upgrades);
-  return found != upgrades.end() && found->enabled;
+  return session::mayTunnel(connection_->settings(), route_, tunnelType(request()));
 }
 
 bool Stream::requestWhole() const {

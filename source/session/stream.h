@@ -96,8 +96,6 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void changeTable();
   void openWindow();
   bool mayTunnel() const;
-  // What the client wants to go over to: of an upgrade or "connect".
-  std::string_view tunnelType() const;
   // Null: those of the settings.
   const UpgradeChain* ownChain() const;
   bool awaitsBody() const;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "source/upstream/cluster/pool_renewal.h"
 #include "source/upstream/worker_cluster.h"
 
 namespace sluice::upstream {
@@ -10,7 +11,7 @@ void WorkerCluster::updateHosts(lb::PreparedHosts hosts) {
   const base::LocalPtr<WorkerCluster> pin(this);  // streams that end may be its last users
   context_.loop.atTurnEnd(*this);
   const std::vector<bool> failed = newlyFailed(*hosts.set);
-  const bool renew = config().host_changes.close_on_change && !cluster::sameHosts(this->hosts(), *hosts.set);
+  const bool renew = cluster::renewsPools(config().host_changes, this->hosts(), *hosts.set);
   balancer_.update(std::move(hosts));
   context_.hosts = &this->hosts();
   zones_.forgetHosts();

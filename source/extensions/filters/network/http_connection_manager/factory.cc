@@ -25,6 +25,7 @@
 #include "source/http/h2/codec.h"
 #include "source/session/connection.h"
 #include "source/session/http_stats.h"
+#include "source/session/http_terminal.h"
 #include "source/session/worker.h"
 
 namespace sluice::extensions::network_filters::http_connection_manager {
@@ -40,18 +41,14 @@ using std::chrono::milliseconds;
 
 constexpr session::CodecMakers kCodecs{http::h1::makeServerCodec, http::h2::makeServerCodec};
 
-class HttpConnectionManager : public filter::TerminalNetworkFilter {
+class HttpConnectionManager final : public session::HttpTerminal {
  public:
-  explicit HttpConnectionManager(std::shared_ptr<const session::HttpSettings> settings)
-      : settings_(std::move(settings)) {}
+  using HttpTerminal::HttpTerminal;
 
   void serve(filter::Accepted accepted, worker::WorkerServices& worker,
              base::List<filter::LiveConnection>& list) const override {
-    session::Connection::start(worker.part<session::SessionWorker>(), settings_, std::move(accepted), list, kCodecs);
+    session::Connection::start(worker.part<session::SessionWorker>(), settings(), std::move(accepted), list, kCodecs);
   }
-
- private:
-  std::shared_ptr<const session::HttpSettings> settings_;
 };
 
 class Compiler {
