@@ -32,7 +32,10 @@ class User final : public SecretUser {
     ErrorList errors;
     std::optional<std::string> read =
         readDataSource(version->secret.generic_secret().secret(), *version->files, Context(errors));
-    if (!read) return errors.status();
+    if (!read) {
+      secretGivenUp();
+      return errors.status();
+    }
     text->set(std::make_shared<const std::string>(withoutLineEnds(*std::move(read))));
     wait_.ready();
     return absl::OkStatus();

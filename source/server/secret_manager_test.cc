@@ -35,11 +35,16 @@ struct World {
     secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string(key);
     return secret;
   }
-  std::shared_ptr<const net::TransportFactory> listenerWith(const std::string& secret_name) {
+  std::shared_ptr<const net::TransportFactory> listenerWith(const std::string& secret_name,
+                                                            const std::string& trusted_name = {}) {
     v3::DownstreamTlsContext proto;
-    auto& config = *proto.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs();
-    config.set_name(secret_name);
-    config.mutable_sds_config()->mutable_path_config_source()->set_path("/etc/sds.yaml");
+    v3::CommonTlsContext& common = *proto.mutable_common_tls_context();
+    const auto fetch = [](v3::SdsSecretConfig& config, const std::string& name) {
+      config.set_name(name);
+      config.mutable_sds_config()->mutable_path_config_source()->set_path("/etc/sds.yaml");
+    };
+    fetch(*common.add_tls_certificate_sds_secret_configs(), secret_name);
+    if (!trusted_name.empty()) fetch(*common.mutable_validation_context_sds_secret_config(), trusted_name);
     envoy::config::core::v3::TransportSocket socket;
     socket.set_name("tls");
     socket.mutable_typed_config()->PackFrom(proto);
@@ -178,6 +183,20 @@ TEST_CASE("a control plane does not look for the files of its proxies") {
   CHECK(config::compileTransport(socket, config::TransportSide::kDownstream,
                                  config::Holding(t.services).context(config::Context(t.errors))));
   CHECK(t.errors.toString() == "");
+}
+
+TEST_CASE("a secret that was given up is not waited for once the other one of its transport has come") {
+  World t;
+  const auto transport = t.listenerWith("cert", "trusted");
+  REQUIRE(transport != nullptr);
+  t.secrets.giveUp("trusted");
+  CHECK(t.init.waits() == "secret 'cert', secret 'trusted'");
+
+  const auto one = t.authority.issue({});
+  CHECK(t.set(World::secretOf("cert", one.chain_pem, one.key_pem)));
+
+  CHECK(t.init.waits().empty());
+  CHECK(transport->notReady() == "secret 'trusted' has not been delivered");
 }
 
 TEST_CASE("a secret that there is not is waited for where something serves in the place of what needs it") {

@@ -160,13 +160,14 @@ class User : public config::SecretUser {
     if (!factory) return absl::OkStatus();
     if (std::string missing = this->missing(); !missing.empty()) {
       factory->setMissing(std::move(missing));
+      secretGivenUp();  // if the others have been given up before this one came
       return absl::OkStatus();
     }
     config::ErrorList errors;
     typename Side::Config config = base_;
-    if (!fill(Context(errors), config)) return errors.status();
+    if (!fill(Context(errors), config)) return unusable(errors.status());
     auto made = Side::Made::create(config, stats_);
-    if (!made.ok()) return made.status();
+    if (!made.ok()) return unusable(made.status());
     current_ = *made;
     factory->set(*std::move(made));
     wait_.ready();
@@ -182,6 +183,12 @@ class User : public config::SecretUser {
   }
 
  private:
+  // Good ones may come, but need not.
+  absl::Status unusable(absl::Status why) {
+    secretGivenUp();
+    return why;
+  }
+
   // Empty: nothing is missing.
   std::string missing() const {
     for (const SecretSlotPtr& slot : allSlots()) {
