@@ -205,12 +205,12 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     entry.warming = std::make_unique<Generation>(*this);
     count(entry);
     Generation& next = *entry.warming;
+    next.since = since;
     next.init = init ? std::move(init) : newInit(name);
     next.config = std::move(config);
     next.proto = std::move(proto);
     next.version = version;
     next.updated = std::chrono::system_clock::now();
-    next.since = since;
     startWarming(entry);
     next.init->start([this, &entry] { activate(entry); });
   }
