@@ -58,7 +58,8 @@ void RestSubscription::askAnew() {
 }
 
 void RestSubscription::poll() {
-  if (machine_.busy()) return;  // afterwards
+  ask_later_ = machine_.busy();
+  if (ask_later_) return;
   poll_timer_.cancel();
   if (!machine_.wantsAny()) return;  // an empty list would mean "everything"
   Request request = machine_.takePoll();
@@ -112,7 +113,7 @@ void RestSubscription::take(Response response) {
 // The rest of a large response; the loop runs between its parts.
 void RestSubscription::step() {
   armDeadline();
-  if (!machine_.busy()) return machine_.interestDue() ? loop_.atTurnEnd(*this) : wait();
+  if (!machine_.busy()) return ask_later_ ? loop_.atTurnEnd(*this) : wait();
   loop_.post([this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
     if (machine_.busy()) machine_.step(loop_.now());

@@ -96,6 +96,7 @@ class RestSubscription : private event::TurnTask {
   event::Loop& loop_;
   SubscriptionMachine machine_;
   StreamStats stream_;
+  bool ask_later_ = false;  // when what is being taken has been taken whole
   std::string unreadable_;  // why the last answer could not be read, for the server
   event::Timer poll_timer_;
   event::Timer deadline_timer_;

@@ -23,14 +23,16 @@ using Held = std::map<std::string, std::string>;
 
 // A server that is asked; the test gives its answers, whose body is what parsing it shall come to.
 struct Fixture {
-  explicit Fixture(std::string_view type = kClusterType)
+  explicit Fixture(std::string_view type = kClusterType, std::shared_ptr<const StoredType> stored = nullptr)
       : subscription(
-            options(type), [this](RestRequest request, auto on_answer) { return ask(request, on_answer); },
+            options(type, std::move(stored)),
+            [this](RestRequest request, auto on_answer) { return ask(request, on_answer); },
             [this](std::string_view) { return parsed; }, watcher, loop, [this] { return random; },
             [this](const std::string& line) { log.push_back(line); }) {}
 
-  static RestSubscription::Options options(std::string_view type) {
+  static RestSubscription::Options options(std::string_view type, std::shared_ptr<const StoredType> stored) {
     RestSubscription::Options options;
+    options.stored = std::move(stored);
     options.type = typeInfo(type);
     options.server = {.cluster = "server", .refresh_delay = 10s, .request_timeout = 2s};
     options.node.set_id("edge-1");
@@ -240,6 +242,27 @@ TEST_CASE("a name that nothing came for is waited for no longer than its time, a
   f.loop.advance(60s);
 
   CHECK(f.asked == 2);
+}
+
+TEST_CASE("who wants another name while much of an earlier process is taken has it asked for behind that, at once") {
+  auto stored = std::make_shared<StoredType>();
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = "c" + std::to_string(i);
+    stored->resources.push_back({name, "old", clusterBody(name, "x")});
+  }
+  Fixture f(kClusterType, stored);
+  bool wanted = false;
+  f.watcher.during_update = [&](const Update& update) {
+    if (update.more && !std::exchange(wanted, true)) f.subscription.subscribe("more", 15s);
+  };
+  f.start({"*"});
+  CHECK(f.asked == 1);
+
+  f.loop.advance(SubscriptionMachine::kPatience);
+
+  CHECK(f.watcher.held.size() == 200);
+  CHECK(f.asked == 2);
+  CHECK(f.request().resource_names_size() == 2);  // and all
 }
 
 TEST_CASE("a large answer is taken in parts, and the next request waits for the last of them") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "google/protobuf/struct.pb.h"
+#include "source/xds/resource_type.h"
 
 namespace sluice::xds {
 namespace {
@@ -21,7 +22,7 @@ const Value* find(const Struct& fields, const char* name, Value::KindCase kind) 
 
 std::string textAt(const Struct& fields, const char* name) {
   const Value* value = find(fields, name, Value::kStringValue);
-  return value == nullptr ? std::string() : value->string_value().substr(0, ServingReport::kMaxText);
+  return value == nullptr ? std::string() : validUtf8(value->string_value(), ServingReport::kMaxText);
 }
 
 }  // namespace
@@ -55,8 +56,9 @@ std::optional<ServingReport> reportOf(const Request& request) {
   if (!(count->number_value() >= 0 && count->number_value() < 1e15)) return std::nullopt;
   ServingReport report;
   for (const auto& [type, nonce] : taken->struct_value().fields()) {
-    if (nonce.kind_case() != Value::kStringValue || report.taken.size() >= ServingReport::kMaxTypes)
-      return std::nullopt;
+    if (nonce.kind_case() != Value::kStringValue || report.taken.size() >= ServingReport::kMaxTypes) return {};
+    // Nobody sends such a nonce, nor has such a type.
+    if (std::max(type.size(), nonce.string_value().size()) > ServingReport::kMaxText) return {};
     report.taken[type] = nonce.string_value();
   }
   for (const Value& one : waiting->list_value().values()) {

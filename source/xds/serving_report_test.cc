@@ -42,6 +42,16 @@ TEST_CASE("what is no report, or not a whole one, is none") {
   for (const double count : {-1.0, 1e300}) {
     CHECK_FALSE(changed([&](auto& fields) { fields["sluice.waiting_count"].set_number_value(count); }).has_value());
   }
+  const std::string long_text(ServingReport::kMaxText + 1, 'x');
+  const auto taken = [&](const std::string& type, const std::string& nonce) {
+    return changed([&](auto& fields) {
+      auto& texts = *fields["sluice.taken"].mutable_struct_value()->mutable_fields();
+      texts[type].set_string_value(nonce);
+    });
+  };
+  CHECK(taken("a.Listener", "8").has_value());
+  CHECK_FALSE(taken(long_text, "8").has_value());
+  CHECK_FALSE(taken("a.Listener", long_text).has_value());
   request.type_url = "type.googleapis.com/a.B";
   CHECK_FALSE(reportOf(request).has_value());
   CHECK_FALSE(reportOf(Request{}).has_value());
@@ -51,6 +61,7 @@ TEST_CASE("of a report that lists too much the first are kept, and one that coun
   ServingReport report = reportWith(150);
   report.waiting_count = 1;
   report.waiting[0].name = std::string(10'000, 'x');
+  report.waiting[1].name = std::string(ServingReport::kMaxText - 1, 'x') + "\u00e9";
 
   const auto kept = reportOf(requestOf(report));
 
@@ -58,6 +69,7 @@ TEST_CASE("of a report that lists too much the first are kept, and one that coun
   CHECK(kept->waiting.size() == ServingReport::kMaxWaiting);
   CHECK(kept->waiting_count == ServingReport::kMaxWaiting);
   CHECK(kept->waiting[0].name.size() == ServingReport::kMaxText);
+  CHECK(kept->waiting[1].name == std::string(ServingReport::kMaxText - 1, 'x'));  // no half of a character
 }
 
 }  // namespace

@@ -324,7 +324,6 @@ void Endpoint::resetStream(Stream& stream, uint32_t code) {
 // it, at most half of the streams that it may have open linger.
 void Endpoint::linger(Stream& stream) {
   stream.dead = stream.lingering = true;
-  if (block_ == stream.id) head_reader_.startDiscarded();  // the owner's list of trailers goes
   --open_;
   budget_.streamClosed();
   lingering_.push_back(&stream);
@@ -376,9 +375,18 @@ void Endpoint::beginTrailers(Stream* stream, const nghttp2_frame& frame) {
       stream != nullptr && stream->in == Stream::In::kBody && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   if (!trailers) return head_reader_.startDiscarded();
   stream->in = Stream::In::kTrailers;
+  if (!limits_.enable_trailers) return dropTrailers();
+  head_reader_.startTrailers(notifyTrailersBegin(stream->id), server());
+}
+
+void Endpoint::dropTrailers() {
   dropped_.clear();
   dropped_arena_.reset();
-  head_reader_.startTrailers(limits_.enable_trailers ? notifyTrailersBegin(stream->id) : dropped_, server());
+  head_reader_.startTrailers(dropped_, server());
+}
+
+void Endpoint::ownerEnds(const Stream& stream) {
+  if (server() && block_ == stream.id && stream.in == Stream::In::kTrailers) dropTrailers();
 }
 
 void Endpoint::endTrailers(Stream& stream, bool allowed) {
@@ -403,6 +411,7 @@ void Endpoint::sendBody(StreamId id, std::string_view data, bool end) {
   if (stream == nullptr || !stream->head_sent || stream->end_given || stream->has_trailers) return;
   if (stream->swallow || (data.empty() && !end)) return;
   stream->end_given = end;
+  if (end) ownerEnds(*stream);
   // What goes out at once is not copied.
   const bool direct = !receiving_ && !stream->attached && !stream->unopened;
   if (direct) {
@@ -424,6 +433,7 @@ void Endpoint::sendTrailerList(StreamId id, const Trailers& trailers) {
   if (stream->swallow) return;
   head_writer_.trailers(trailers);
   if (head_writer_.empty() || stream->connect || stream->upgrade) return sendBody(id, {}, true);
+  ownerEnds(*stream);
   if (!stream->attached && !stream->unopened) {
     stream->has_trailers = true;
     head_writer_.setKept(!receiving_);

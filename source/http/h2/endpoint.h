@@ -93,6 +93,10 @@ class Endpoint {
   // `allowed`: whether the message may have any.
   void endTrailers(Stream& stream, bool allowed);
 
+  // The owner gave the end of its message. A server's owner forgets the stream with it, also where a window holds the
+  // end back: trailers in the middle of which it does so are read into no list of its.
+  void ownerEnds(const Stream& stream);
+
   // --- sending
   void submitHead(Stream& stream, bool end);
   void sendBody(StreamId id, std::string_view data, bool end);
@@ -139,6 +143,7 @@ class Endpoint {
   void reap();
   void pump(Stream& stream);
   void submitTrailers(Stream& stream);
+  void dropTrailers();
   void detach(Stream& stream);
   void resetOldestLingering(size_t count);
   void forgetLingering(const Stream& stream);

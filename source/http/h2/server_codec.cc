@@ -149,6 +149,7 @@ void Http2ServerCodec::sendHeaders(StreamId id, const ResponseHeaders& headers, 
     // A success that accepts no tunnel would be read as one that does.
     head_writer_.statusOnly(502);
     stream->swallow = stream->end_given = true;
+    ownerEnds(*stream);
     submitHead(*stream, true);
     return flush();
   } else if (stream->connect && success) {
@@ -158,6 +159,7 @@ void Http2ServerCodec::sendHeaders(StreamId id, const ResponseHeaders& headers, 
   const bool end = end_stream || swallow;
   stream->swallow = swallow;
   stream->end_given = end;
+  if (end) ownerEnds(*stream);
   head_writer_.response(headers, status, with_length);
   submitHead(*stream, end);
   flush();

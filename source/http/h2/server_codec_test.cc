@@ -193,6 +193,31 @@ TEST_CASE("trailers that a response overtakes are not heard, and their end is no
   REQUIRE(server.requests[1]->trailers.size() == 0);
 }
 
+TEST_CASE("trailers that a response overtakes are not heard where a window holds the response's end back") {
+  TestServer server;
+  server.settle(setting(4, 1));
+  server.feed(server.post(1));
+  const std::string trailers = literal("x-sum", "1");
+  server.feed(frame(kHeaders, kEndStream, 1, trailers.substr(0, 3)));
+  REQUIRE(server.codec->bufferedBytes() == 1);
+  if (GENERATE(false, true)) {
+    server.reply(1, 200, "no");
+  } else {
+    base::Arena arena;
+    Trailers of_response(arena);
+    of_response.add("grpc-status", "0");
+    server.begin(1);
+    server.codec->sendData(1, "no", false);
+    server.codec->sendTrailers(1, of_response);
+  }
+  REQUIRE(server.frames() == "HEADERS 1 :status=200\nDATA 1 n\n");
+
+  REQUIRE(server.feed(frame(kContinuation, kEndHeaders, 1, trailers.substr(3))));
+
+  REQUIRE(server.requests[1]->trailers.size() == 0);
+  REQUIRE(server.frames().empty());
+}
+
 TEST_CASE("streams that linger do not keep a connection that drains") {
   TestServer server;
   server.settle();
