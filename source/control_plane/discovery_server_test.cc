@@ -224,6 +224,13 @@ TEST_CASE("CSDS refuses what it cannot read, what is no good, and an answer with
   refused = clientStatus(bed.server, request.SerializeAsString());
   CHECK_THAT(std::string(refused.status().message()), Contains("node_matchers[0].node_metadatas[0]"));
 
+  request.Clear();
+  while (request.ByteSizeLong() <= kMaxClientStatusRequestBytes)
+    request.add_node_matchers()->mutable_node_id()->set_exact("x");
+  refused = clientStatus(bed.server, request.SerializeAsString());
+  CHECK(refused.status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK_THAT(std::string(refused.status().message()), Contains("it may have 16384"));
+
   refused = clientStatus(bed.server, "", 100);
   CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
   CHECK_THAT(std::string(refused.status().message()), Contains("node_matchers"));
