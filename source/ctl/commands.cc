@@ -87,15 +87,14 @@ ExitCode get(const Settings& settings, std::string_view type, std::string_view n
 namespace {
 
 // Says at the end how the fleet stands, whatever came of it.
-ExitCode waitUntilServed(const Settings& settings, int64_t generation, const std::string& version,
-                         std::chrono::seconds limit) {
+ExitCode waitUntilServed(const Settings& settings, const std::string& version, std::chrono::seconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (true) {
     ExitCode code = kDone;
     const auto body = ask(settings.control, {.target = "/api/v1/status"}, kReadLimit, code);
     if (!body) return code;
     const json status = json::parse(*body, nullptr, /*allow_exceptions=*/false);
-    const Wait found = judge(status, generation, version);
+    const Wait found = judge(status, version);
     const bool over = std::chrono::steady_clock::now() >= deadline;
     if (found == Wait::kGoOn && !over) {
       std::this_thread::sleep_for(kLook);
@@ -104,7 +103,7 @@ ExitCode waitUntilServed(const Settings& settings, int64_t generation, const std
     std::cout << (settings.json ? withNewline(*body) : fleetLine(status) + "\n");
     if (found == Wait::kServed) return kDone;
     std::cerr << "sluicectl: "
-              << (found == Wait::kReplaced ? "another generation has taken its place"
+              << (found == Wait::kReplaced ? "another version has taken its place"
                   : found == Wait::kGoOn   ? base::strCat("not all proxies serve it after ", limit.count(), " s")
                                            : std::string("not all proxies serve it"))
               << "\n";
@@ -144,7 +143,7 @@ ExitCode applyFile(const Settings& settings, const std::string& path, std::optio
   }
   if (!wait) return code;
   std::cout << std::flush;
-  return waitUntilServed(settings, parsed["generation"].get<int64_t>(), parsed["version"].get<std::string>(), *wait);
+  return waitUntilServed(settings, parsed["version"].get<std::string>(), *wait);
 }
 
 }  // namespace sluice::ctl
