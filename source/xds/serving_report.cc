@@ -55,7 +55,8 @@ std::optional<ServingReport> reportOf(const Request& request) {
   if (!(count->number_value() >= 0 && count->number_value() < 1e15)) return std::nullopt;
   ServingReport report;
   for (const auto& [type, nonce] : taken->struct_value().fields()) {
-    if (nonce.kind_case() != Value::kStringValue || report.taken.size() >= ServingReport::kMaxTypes)
+    const bool is_short = std::max(type.size(), nonce.string_value().size()) <= ServingReport::kMaxText;
+    if (nonce.kind_case() != Value::kStringValue || !is_short || report.taken.size() >= ServingReport::kMaxTypes)
       return std::nullopt;
     report.taken[type] = nonce.string_value();
   }

@@ -42,6 +42,16 @@ TEST_CASE("what is no report, or not a whole one, is none") {
   for (const double count : {-1.0, 1e300}) {
     CHECK_FALSE(changed([&](auto& fields) { fields["sluice.waiting_count"].set_number_value(count); }).has_value());
   }
+  const std::string at_most(ServingReport::kMaxText, 'x'), longer = at_most + "x";
+  const auto taken = [&](const std::string& type, const std::string& nonce) {
+    return changed([&](auto& fields) {
+      auto& all = *fields["sluice.taken"].mutable_struct_value()->mutable_fields();
+      all[type].set_string_value(nonce);
+    });
+  };
+  CHECK(taken(at_most, at_most).has_value());
+  CHECK_FALSE(taken(longer, "1").has_value());
+  CHECK_FALSE(taken("a.B", longer).has_value());
   request.type_url = "type.googleapis.com/a.B";
   CHECK_FALSE(reportOf(request).has_value());
   CHECK_FALSE(reportOf(Request{}).has_value());
