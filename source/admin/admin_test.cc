@@ -6,6 +6,7 @@
 #include "envoy/admin/v3/config_dump_shared.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
 
 namespace sluice::admin {
 namespace {
@@ -38,6 +39,7 @@ class FakeState : public AdminState {
     api::ConfigDump out;
     out.add_configs()->PackFrom(api::BootstrapConfigDump());
     out.add_configs()->PackFrom(dump_clusters);
+    if (dump_routes.static_route_configs_size() > 0) out.add_configs()->PackFrom(dump_routes);
     if (include_endpoints) {
       api::EndpointsConfigDump endpoints;
       envoy::config::endpoint::v3::ClusterLoadAssignment assignment;
@@ -77,6 +79,7 @@ class FakeState : public AdminState {
   std::string reason;
   api::Listeners listeners_;
   api::ClustersConfigDump dump_clusters;
+  api::RoutesConfigDump dump_routes;
   std::vector<ResourceVerdict> resources;
   envoy::service::status::v3::ClientStatusResponse client_status;
   std::string actions;
@@ -254,6 +257,23 @@ TEST_CASE("a mask of the config dump leaves the fields that its paths mean") {
     const Response refused = get(state, base::strCat("/config_dump?", query));
     CHECK(refused.status == 400);
     CHECK(refused.body.find("mask: '") == 0);
+  }
+}
+
+TEST_CASE("a mask does not show the value of a private header by taking off its name") {
+  FakeState state;
+  envoy::config::route::v3::RouteConfiguration routes;
+  auto& header = *routes.add_request_headers_to_add()->mutable_header();
+  header.set_key("authorization");
+  header.set_value("s3cr3t");
+  state.dump_routes.add_static_route_configs()->mutable_route_config()->PackFrom(routes);
+
+  for (const char* query : {"mask=static_route_configs.route_config.request_headers_to_add.header.value",
+                            "resource=static_route_configs&mask=route_config.request_headers_to_add.header.value"}) {
+    const Response shown = get(state, base::strCat("/config_dump?", query));
+    CHECK(shown.status == 200);
+    CHECK(shown.body.find("[redacted]") != std::string::npos);
+    CHECK(shown.body.find("s3cr3t") == std::string::npos);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "google/protobuf/struct.pb.h"
 #include "source/base/text.h"
 
 namespace sluice::config {
@@ -62,6 +63,7 @@ void redactAny(google::protobuf::Any& any, bool all) {
     return;
   }
   all ? redactAll(*inner) : walk(*inner);
+  any.set_type_url("type.googleapis.com/" + type->full_name());  // only so can it be printed as JSON
   any.set_value(inner->SerializeAsString());
 }
 
@@ -110,8 +112,31 @@ void redactHeader(Message& message) {
   }
 }
 
+// "inlineString" as "inline_string": a Struct that stands for a message may have either.
+std::string snakeCase(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (absl::ascii_isupper(static_cast<unsigned char>(c))) out += '_';
+    out += absl::ascii_tolower(static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+// Of a message that is written so (TypedStruct), or of anything else; only names tell.
+void redactStruct(google::protobuf::Struct& message) {
+  auto& fields = *message.mutable_fields();
+  const auto key = fields.find("key");
+  const bool of_header = key != fields.end() && isPrivateHeader(key->second.string_value());
+  for (auto& [name, value] : fields) {
+    const std::string field = snakeCase(name);
+    const bool is_private = isPrivateName(field) || (of_header && (field == "value" || field == "raw_value"));
+    is_private ? redactAll(value) : walk(value);
+  }
+}
+
 void walk(Message& message) {
   if (auto* any = dynamic_cast<google::protobuf::Any*>(&message)) return redactAny(*any, false);
+  if (auto* fields = dynamic_cast<google::protobuf::Struct*>(&message)) return redactStruct(*fields);
   if (message.GetDescriptor()->full_name() == "envoy.config.core.v3.HeaderValue") return redactHeader(message);
   for (const FieldDescriptor* field : setFields(message)) {
     const bool is_private = isPrivateName(field->name()) && !isListOfSecrets(*field);

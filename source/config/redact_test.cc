@@ -8,6 +8,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 namespace sluice::config {
 namespace {
@@ -49,6 +50,46 @@ TEST_CASE("what cannot be looked into is not shown") {
 
   CHECK(unknown.value().empty());
   CHECK(broken.value().empty());
+}
+
+TEST_CASE("a message that is written as a Struct is told by the names of its fields") {
+  const auto text = [](const char* value) {
+    google::protobuf::Value out;
+    out.set_string_value(value);
+    return out;
+  };
+  xds::type::v3::TypedStruct written;
+  written.set_type_url("type.googleapis.com/x.Y");
+  auto& fields = *written.mutable_value()->mutable_fields();
+  auto& inner = *fields["credentials"].mutable_struct_value()->mutable_fields();
+  inner["hmacSecret"] = text("s1");
+  fields["privateKey"] = text("s2");
+  auto& header = *fields["headers"].mutable_list_value()->add_values()->mutable_struct_value()->mutable_fields();
+  header["key"] = text("Authorization");
+  header["rawValue"] = text("s3");
+  fields["stat_prefix"] = text("shown");
+  google::protobuf::Any any;
+  any.PackFrom(written);
+
+  redact(any);
+
+  REQUIRE(any.UnpackTo(&written));
+  const auto& read = written.value().fields();
+  CHECK(read.at("credentials").struct_value().fields().at("hmacSecret").string_value() == "[redacted]");
+  CHECK(read.at("privateKey").string_value() == "[redacted]");
+  const auto& shown = read.at("headers").list_value().values(0).struct_value().fields();
+  CHECK(shown.at("key").string_value() == "Authorization");
+  CHECK(shown.at("rawValue").string_value() == "[redacted]");
+  CHECK(read.at("stat_prefix").string_value() == "shown");
+}
+
+TEST_CASE("a type of another prefix can be printed as JSON") {
+  google::protobuf::Any any;
+  any.PackFrom(GrpcService(), "example.com");
+
+  redact(any);
+
+  CHECK(any.type_url() == "type.googleapis.com/envoy.config.core.v3.GrpcService");
 }
 
 // Messages with secrets are made on the fly: no declared one has any yet.

@@ -57,12 +57,17 @@ const stream::MetadataValue* valueAt(const stream::MetadataFields& fields, const
   return value;
 }
 
-bool matches(const NodeMatcher& matcher, const NodeMessage& node) {
-  if (matcher.id && !matcher.id->matches(node.id())) return false;
-  if (matcher.metadata.empty()) return true;
-  const stream::MetadataFields fields = config::fieldsOf(node.metadata());
+bool matches(const NodeMatcher& matcher, const std::string& id, const stream::MetadataFields& metadata) {
+  if (matcher.id && !matcher.id->matches(id)) return false;
   return std::all_of(matcher.metadata.begin(), matcher.metadata.end(),
-                     [&fields](const auto& one) { return one.value.matches(valueAt(fields, one.path)); });
+                     [&metadata](const auto& one) { return one.value.matches(valueAt(metadata, one.path)); });
+}
+
+bool matchesAny(const std::vector<NodeMatcher>& matchers, const NodeMessage& node) {
+  if (matchers.empty()) return true;
+  const stream::MetadataFields metadata = config::fieldsOf(node.metadata());
+  return std::any_of(matchers.begin(), matchers.end(),
+                     [&](const auto& matcher) { return matches(matcher, node.id(), metadata); });
 }
 
 v3::ConfigStatus configStatusOf(const Subscription::Shown& shown) {
@@ -167,6 +172,11 @@ std::unique_ptr<ServedStream> openClientStatus(std::string_view method, const Di
 }
 
 absl::StatusOr<std::string> clientStatus(const DiscoveryServer& discovery, std::string_view request, size_t max_bytes) {
+  if (request.size() > kMaxClientStatusRequestBytes) {
+    return absl::InvalidArgumentError(base::strCat("the request has ", request.size(), " bytes; it may have ",
+                                                   kMaxClientStatusRequestBytes,
+                                                   ": match nodes by a prefix or a regex"));
+  }
   v3::ClientStatusRequest message;
   if (!message.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
     return absl::InvalidArgumentError("the message is no ClientStatusRequest");
@@ -184,9 +194,7 @@ absl::StatusOr<std::string> clientStatus(const DiscoveryServer& discovery, std::
   if (!errors.empty()) return absl::InvalidArgumentError(errors.toString());
   Answer answer(!message.exclude_resource_contents(), max_bytes);
   discovery.forEachClient([&](const NodeMessage& node, const std::vector<const Subscription*>& subscriptions) {
-    const bool wanted = matchers.empty() || std::any_of(matchers.begin(), matchers.end(),
-                                                        [&](const auto& matcher) { return matches(matcher, node); });
-    if (wanted && !answer.isFull()) answer.add(node, subscriptions);
+    if (!answer.isFull() && matchesAny(matchers, node)) answer.add(node, subscriptions);
   });
   if (answer.isFull()) {
     return absl::ResourceExhaustedError(

@@ -100,9 +100,10 @@ TypeStatus typeStatus(const Subscription& subscription) {
           .up_to_date = subscription.settled() && !subscription.holdsRemovals() && !subscription.refused()};
 }
 
-// Those that report say so by who they are; until the first report nothing is known of what they serve.
-bool isOurs(const Node& node) {
-  return node.user_agent.starts_with("sluice ");
+// Until its first report nothing is known of what such a client serves.
+bool willReport(const envoy::config::core::v3::Node& node) {
+  const auto& features = node.client_features();
+  return std::find(features.begin(), features.end(), xds::kReportsServing) != features.end();
 }
 
 // Whether the client took the last response of the type, whatever it made of it.
@@ -358,12 +359,14 @@ void DiscoveryServer::forEachClient(
 void DiscoveryServer::addStream(const DiscoveryStream& stream, NodeStatus& node) {
   const auto worsen = [&node](NodeState state) { node.state = std::max(node.state, state); };
   if (!node.problem.empty() || node.version.empty()) worsen(NodeState::kNothing);
+  const auto& as_told = stream.process_->as_told;
+  const bool will_report = as_told != nullptr && willReport(*as_told);
   for (ResourceType type : kResourceTypes) {
     const Subscription& subscription = stream.state_->subscription(type);
     if (!subscription.started()) continue;
     node.types.push_back(typeStatus(subscription));
     if (subscription.refused()) worsen(NodeState::kRefuses);
-    const bool taken = !isOurs(node.node) || tookAll(subscription, stream.report_);
+    const bool taken = !will_report || tookAll(subscription, stream.report_);
     if (!subscription.settled() || !taken) worsen(NodeState::kUnanswered);
     if (subscription.holdsRemovals()) worsen(NodeState::kWarming);
   }

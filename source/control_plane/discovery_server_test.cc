@@ -56,7 +56,7 @@ struct Bed {
 
 // A client of clusters on an aggregated stream.
 struct Proxy1 : MessageWriter {
-  Proxy1(Bed& bed, const std::string& id, const std::string& agent) {
+  Proxy1(Bed& bed, const std::string& id, const std::string& agent, bool reports = false) {
     stream = bed.server.open({Variant::kDelta, std::nullopt}, "10.0.0.1:5", *this);
     xds::Request first;
     first.type_url = std::string(xds::kClusterType);
@@ -64,6 +64,7 @@ struct Proxy1 : MessageWriter {
     node->set_id(id);
     node->set_user_agent_name(agent);
     node->set_user_agent_version("1");
+    if (reports) node->add_client_features(std::string(xds::kReportsServing));
     (*node->mutable_metadata()->mutable_fields())["tier"].set_string_value("edge of " + id);
     first.node = node;
     REQUIRE(send(first).ok());
@@ -103,9 +104,9 @@ struct Proxy1 : MessageWriter {
 
 constexpr const char* kRefusal = "envoy.config.cluster.v3.Cluster \"b\": is bad";
 
-TEST_CASE("a proxy of ours serves when it says so after its last answer") {
+TEST_CASE("a proxy that reports serves when it says so after its last answer") {
   Bed bed;
-  Proxy1 proxy(bed, "edge-1", "sluice");
+  Proxy1 proxy(bed, "edge-1", "sluice", true);
   CHECK(proxy.identifier == "test takes-serving-reports");
   CHECK(bed.only().state == NodeState::kUnanswered);
 
@@ -129,7 +130,7 @@ TEST_CASE("a proxy of ours serves when it says so after its last answer") {
 TEST_CASE("of another client the ACK is all that is known, and a refusal counts for both") {
   Bed bed;
   const bool ours = GENERATE(true, false);
-  Proxy1 proxy(bed, "edge-1", ours ? "sluice" : "envoy");
+  Proxy1 proxy(bed, "edge-1", "sluice", ours);  // one of before there were reports, too
   proxy.answer();
   if (ours) proxy.report();
   CHECK(bed.only().state == NodeState::kServes);
@@ -223,6 +224,13 @@ TEST_CASE("CSDS refuses what it cannot read, what is no good, and an answer with
   request.add_node_matchers()->add_node_metadatas();
   refused = clientStatus(bed.server, request.SerializeAsString());
   CHECK_THAT(std::string(refused.status().message()), Contains("node_matchers[0].node_metadatas[0]"));
+
+  request.Clear();
+  while (request.ByteSizeLong() <= kMaxClientStatusRequestBytes)
+    request.add_node_matchers()->mutable_node_id()->set_exact("x");
+  refused = clientStatus(bed.server, request.SerializeAsString());
+  CHECK(refused.status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK_THAT(std::string(refused.status().message()), Contains("it may have 16384"));
 
   refused = clientStatus(bed.server, "", 100);
   CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);

@@ -208,7 +208,7 @@ HttpResponse HttpApi::status() const {
                      {"nodes_up_to_date", up_to_date},
                      {"nodes_serving", serving},
                      {"nodes", std::move(list)},
-                     {"load", fleetJson(loads_.load().sum)}});
+                     {"load", fleetJson(loads_.total())}});
 }
 
 HttpResponse HttpApi::load(std::string_view query) const {

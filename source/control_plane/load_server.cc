@@ -113,7 +113,9 @@ class LoadServer::Stream final : public ServedStream {
   }
   void onWritten() override {}
 
+  bool known() const { return known_; }
   const std::string& id() const { return id_; }
+  const LoadSum& sum() const { return sum_; }
   const std::map<std::string, ClusterLoad>& clusters() const { return clusters_; }
   std::optional<event::TimePoint> reported() const { return reported_; }
   ReportingProxy view() const {
@@ -151,6 +153,7 @@ class LoadServer::Stream final : public ServedStream {
 
   void take(const LoadStatsRequest& request) {
     clusters_.clear();
+    sum_ = {};
     server_.bytes_ -= std::exchange(bytes_, 0);
     left_out_ = 0;
     for (const v3::ClusterStats& stats : request.cluster_stats()) {
@@ -163,6 +166,8 @@ class LoadServer::Stream final : public ServedStream {
       server_.bytes_ += bytes;
       addTo(clusters_[stats.cluster_name()], stats, server_.options_.interval);
     }
+    for (const auto& [name, load] : clusters_) sum_.add(load.sum);
+    sum_.proxies = 1;
     reported_ = server_.timers_.now();
     if (left_out_ == 0 || std::exchange(warned_, true)) return;
     server_.logger_.warning(kLog, "node '", id_, "' at ", address_, " reports more than is kept: ", left_out_,
@@ -175,6 +180,7 @@ class LoadServer::Stream final : public ServedStream {
   bool known_ = false;
   std::string id_, cluster_;
   std::map<std::string, ClusterLoad> clusters_;  // of the last report
+  LoadSum sum_;                                  // of all of them
   std::optional<event::TimePoint> reported_;
   size_t bytes_ = 0;
   size_t left_out_ = 0;
@@ -191,24 +197,31 @@ bool LoadServer::counts(const Stream& stream) const {
 
 std::vector<ReportingProxy> LoadServer::proxies() const {
   std::vector<ReportingProxy> out;
-  for (const Stream* stream : streams_) out.push_back(stream->view());
+  for (const Stream* stream : streams_) {
+    if (stream->known()) out.push_back(stream->view());
+  }
   return out;
+}
+
+LoadSum LoadServer::total() const {
+  LoadSum total;
+  for (const Stream* stream : streams_) {
+    if (counts(*stream)) total.add(stream->sum());
+  }
+  return total;
 }
 
 FleetLoad LoadServer::load(std::string_view proxy) const {
   FleetLoad fleet;
-  size_t proxies = 0;
   for (const Stream* stream : streams_) {
     if (!counts(*stream) || (!proxy.empty() && stream->id() != proxy)) continue;
-    ++proxies;
+    fleet.sum.add(stream->sum());
     for (const auto& [name, load] : stream->clusters()) {
       ClusterLoad& cluster = fleet.clusters[name];
       cluster.sum.add(load.sum);
       for (const auto& [place, sum] : load.places) cluster.places[place].add(sum);
-      fleet.sum.add(load.sum);
     }
   }
-  fleet.sum.proxies = proxies;
   return fleet;
 }
 

@@ -84,7 +84,10 @@ class LoadServer {
   std::unique_ptr<ServedStream> open(std::string address, MessageWriter& writer);
 
   std::chrono::milliseconds interval() const { return options_.interval; }
+  // Of those that said who they are.
   std::vector<ReportingProxy> proxies() const;
+  // load().sum, at the cost of the number of proxies.
+  LoadSum total() const;
   // `proxy`: the id of the node that it is of; empty: of all.
   FleetLoad load(std::string_view proxy = {}) const;
 

@@ -62,6 +62,8 @@ struct LoadTest {
 
 TEST_CASE("a proxy is asked for all of its clusters, in the configured interval") {
   LoadTest t({.interval = 1500ms});
+  const auto silent = t.server.open("10.0.0.2:5", t.writer);
+  CHECK(t.server.proxies().empty());
   const auto stream = t.connect("p");
   REQUIRE(t.writer.written.size() == 1);
   LoadStatsResponse wanted;
@@ -96,6 +98,10 @@ TEST_CASE("what proxies report is summed by cluster and locality, per second") {
   CHECK(c.places.at({"r/b", 0}).errorShare() == 0);
   CHECK(fleet.clusters.at("d").sum.requests == 1);
 
+  CHECK(t.server.total().proxies == 2);
+  CHECK(t.server.total().requests == 22);
+  CHECK(t.server.total().dropped == 2);
+
   const FleetLoad alone = t.server.load("one");
   CHECK(alone.sum.proxies == 1);
   CHECK(alone.clusters.at("c").sum.requests == 11);
@@ -109,6 +115,7 @@ TEST_CASE("a report takes the place of the one before, and goes with its stream"
   LoadTest::report(*stream, Report().cluster("d").zone("a", 4, 0, 0, 4));
   CHECK(t.server.load().clusters.size() == 1);
   CHECK(t.server.load().clusters.at("d").sum.requests == 2);
+  CHECK(t.server.total().requests == 2);
 
   stream.reset();
   CHECK(t.server.load().clusters.empty());
@@ -123,6 +130,7 @@ TEST_CASE("a proxy that has fallen silent does not count") {
   CHECK(t.server.load().sum.proxies == 1);
   t.loop.advance(1ms);
   CHECK(t.server.load().sum.proxies == 0);
+  CHECK(t.server.total().proxies == 0);
   CHECK_FALSE(t.server.proxies()[0].counts);
   CHECK(*t.server.proxies()[0].age == 6001ms);
 }

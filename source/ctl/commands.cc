@@ -1,5 +1,7 @@
 #include "source/ctl/commands.h"
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -19,7 +21,8 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kReadLimit{10};
 constexpr std::chrono::seconds kApplyLimit{60};
-constexpr std::chrono::milliseconds kLook{100};  // between two looks at the status
+// Between two looks at the status, at first and at most: that of a large fleet is large.
+constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{1000};
 
 // The answer's body if the call was done; otherwise says why not and sets `code`.
 std::optional<std::string> ask(const Endpoint& endpoint, const Call& call, std::chrono::seconds limit, ExitCode& code) {
@@ -87,24 +90,25 @@ ExitCode get(const Settings& settings, std::string_view type, std::string_view n
 namespace {
 
 // Says at the end how the fleet stands, whatever came of it.
-ExitCode waitUntilServed(const Settings& settings, int64_t generation, const std::string& version,
-                         std::chrono::seconds limit) {
+ExitCode waitUntilServed(const Settings& settings, const std::string& version, std::chrono::seconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
+  std::chrono::milliseconds pause = kFirstPause;
   while (true) {
     ExitCode code = kDone;
     const auto body = ask(settings.control, {.target = "/api/v1/status"}, kReadLimit, code);
     if (!body) return code;
     const json status = json::parse(*body, nullptr, /*allow_exceptions=*/false);
-    const Wait found = judge(status, generation, version);
+    const Wait found = judge(status, version);
     const bool over = std::chrono::steady_clock::now() >= deadline;
     if (found == Wait::kGoOn && !over) {
-      std::this_thread::sleep_for(kLook);
+      std::this_thread::sleep_for(pause);
+      pause = std::min(pause * 3 / 2, kLongestPause);
       continue;
     }
     std::cout << (settings.json ? withNewline(*body) : fleetLine(status) + "\n");
     if (found == Wait::kServed) return kDone;
     std::cerr << "sluicectl: "
-              << (found == Wait::kReplaced ? "another generation has taken its place"
+              << (found == Wait::kReplaced ? "another version has taken its place"
                   : found == Wait::kGoOn   ? base::strCat("not all proxies serve it after ", limit.count(), " s")
                                            : std::string("not all proxies serve it"))
               << "\n";
@@ -144,7 +148,7 @@ ExitCode applyFile(const Settings& settings, const std::string& path, std::optio
   }
   if (!wait) return code;
   std::cout << std::flush;
-  return waitUntilServed(settings, parsed["generation"].get<int64_t>(), parsed["version"].get<std::string>(), *wait);
+  return waitUntilServed(settings, parsed["version"].get<std::string>(), *wait);
 }
 
 }  // namespace sluice::ctl

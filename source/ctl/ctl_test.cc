@@ -72,8 +72,8 @@ TEST_CASE("Who does not serve a generation is counted by the reason, the most fr
   CHECK_THAT(line, Contains("; 1 get nothing new: no file"));
 }
 
-TEST_CASE("Who waits for a generation goes on as long as something is on its way") {
-  const auto of = [](const std::string& states) { return judge(statusWith(states), 7, "v2"); };
+TEST_CASE("Who waits for a version goes on as long as something is on its way") {
+  const auto of = [](const std::string& states) { return judge(statusWith(states), "v2"); };
 
   CHECK(of("[]") == Wait::kServed);
   CHECK(of(R"([{"state": "serves"}])") == Wait::kServed);
@@ -81,8 +81,16 @@ TEST_CASE("Who waits for a generation goes on as long as something is on its way
   CHECK(of(R"([{"state": "refuses"}, {"state": "unanswered"}])") == Wait::kGoOn);
   CHECK(of(R"([{"state": "serves"}, {"state": "refuses"}])") == Wait::kNotServed);
   CHECK(of(R"([{"state": "nothing"}])") == Wait::kNotServed);
-  CHECK(judge(statusWith("[]"), 6, "v1") == Wait::kReplaced);
-  CHECK(judge(statusWith("[]"), 2, "v2") == Wait::kServed);
+  CHECK(judge(statusWith("[]"), "v1") == Wait::kReplaced);
+}
+
+TEST_CASE("What a proxy says of itself is one line, and moves no cursor") {
+  const json status = statusWith(R"([{"id": "a\u001b[2J\nb", "state": "nothing", "problem": "no\nfile"}])");
+
+  CHECK(fleetLine(status) == "1 of 1 serve generation 7 (version v2, 3 resources); 1 get nothing new: no\\nfile");
+  const std::string text = renderStatus(status);
+  CHECK_THAT(text, Contains("\na\\x1b[2J\\nb  "));
+  CHECK(text.find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("The status tells the errors of a directory that was refused") {

@@ -6,17 +6,20 @@
 
 #include "absl/strings/str_format.h"
 #include "source/base/text.h"
+#include "source/observability/log.h"
 
 namespace sluice::ctl {
 namespace {
 
 using nlohmann::json;
 
-// Missing or of another kind: empty. An API of another version must not end the program.
+// Missing or of another kind: empty. An API of another version must not end the program. One line: much of it is what
+// proxies say of themselves.
 std::string textAt(const json& object, const char* key) {
   if (!object.is_object()) return {};
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  return found != object.end() && found->is_string() ? observability::oneLine(found->get<std::string>())
+                                                     : std::string();
 }
 
 int64_t numberAt(const json& object, const char* key) {
@@ -199,8 +202,9 @@ std::string fleetLine(const json& status) {
   return text;
 }
 
-Wait judge(const json& status, int64_t generation, const std::string& version) {
-  if (numberAt(status, "generation") != generation && textAt(status, "version") != version) return Wait::kReplaced;
+Wait judge(const json& status, const std::string& version) {
+  // Not by the generation, which a control plane that was started again counts anew.
+  if (textAt(status, "version") != version) return Wait::kReplaced;
   bool served = true;
   for (const json& node : at(status, "nodes")) {
     const std::string state = textAt(node, "state");

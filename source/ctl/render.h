@@ -21,10 +21,10 @@ std::string renderStatus(const nlohmann::json& status);
 // "47 of 50 serve generation 812 (version v, 9 resources); 3 refused cluster payments at PATH: why": one line.
 std::string fleetLine(const nlohmann::json& status);
 
-// What a status says to who waits for a generation.
+// What a status says to who waits for a version.
 enum class Wait { kServed, kGoOn, kNotServed, kReplaced };
 // kNotServed: nothing is on its way any more, and not all proxies serve it.
-Wait judge(const nlohmann::json& status, int64_t generation, const std::string& version);
+Wait judge(const nlohmann::json& status, const std::string& version);
 
 // GET /api/v1/load: a line a cluster and a line a locality of it, a summary at the end.
 std::string renderLoad(const nlohmann::json& load);

@@ -44,6 +44,7 @@
 #include "source/server/worker.h"
 #include "source/server/xds_transports.h"
 #include "source/xds/load_stats_client.h"
+#include "source/xds/serving_report.h"
 
 namespace sluice::server {
 namespace {
@@ -275,6 +276,7 @@ class Server {
     envoy::config::core::v3::Node node = bootstrap_.node();
     node.set_user_agent_name("sluice");
     node.set_user_agent_version("0.1.0");
+    node.add_client_features(std::string(xds::kReportsServing));
     const auto connect = [this](const xds::GrpcSource& source) { return transports_->make(source); };
     DynamicConfig::Deps deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_};
     deps.ask = [this](const xds::RestRequest& request, const std::function<void(xds::RestAnswer)>& on_answer) {

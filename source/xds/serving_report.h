@@ -20,6 +20,8 @@ namespace sluice::xds {
 inline constexpr std::string_view kServingReportType = "type.googleapis.com/sluice.discovery.ServingReport";
 // As the end of control_plane.identifier.
 inline constexpr std::string_view kTakesReports = " takes-serving-reports";
+// Of node.client_features: the client will report to such a server.
+inline constexpr std::string_view kReportsServing = "sluice.reports_serving";
 
 struct ServingReport {
   // A resource that was accepted and does not serve yet.

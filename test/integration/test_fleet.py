@@ -106,6 +106,7 @@ class FleetTest(ControlCase):
 
     def test_what_was_acknowledged_and_waits_does_not_serve_yet(self):
         silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)  # closed earlier it resets the checks, and then nothing waits
         checks = {
             "timeout": "60s",
             "interval": "60s",
@@ -117,7 +118,6 @@ class FleetTest(ControlCase):
 
         code, output = self.apply(document((CLUSTER, slow)), "--timeout", "1")
 
-        silent.close()
         self.assertEqual(code, 1, output)
         self.assertIn("0 of 2 serve generation 2 ", output)
         self.assertIn("; 2 wait: cluster slow waits for ", output)
