@@ -279,6 +279,47 @@ TEST_CASE("Filters are as they are for the route") {
   CHECK_THAT(own.filters[0].settings, Contains("rbac"));
 }
 
+TEST_CASE("Settings are told in one order, whatever that of a map's entries") {
+  const auto settings = [](const std::vector<std::string>& names) {
+    std::string policies;
+    for (const std::string& name : names) {
+      policies += name + ": {permissions: [{any: true}], principals: [{any: true}]}, ";
+    }
+    const std::string rbac =
+        "\n          - name: guard\n            typed_config: {'@type': "
+        "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {policies: {" +
+        policies + "}}}\n";
+    const Asked asked(listener("edge", 8080, "          http_filters:" + rbac + kRouter + kGuardedRoutes));
+    return asked.of("http://a/").filters.at(0).settings;
+  };
+  const std::vector<std::string> names = {"pa", "pb", "pc", "pd", "pe", "pf", "pg", "ph"};
+
+  const std::string there = settings(names), back = settings({names.rbegin(), names.rend()});
+
+  CHECK(there == back);
+  CHECK(there.find("\"pa\"") < there.find("\"ph\""));
+}
+
+TEST_CASE("A host header leaves the listener to the URL, and the environment is not told") {
+  const std::string routes = R"(
+          route_config:
+            virtual_hosts:
+            - name: v
+              domains: [shop.example]
+              request_headers_to_add: [{header: {key: x-home, value: 'at %ENVIRONMENT(HOME)%'}}]
+              routes: [{match: {prefix: /}, route: {cluster: web}}]
+)";
+  const std::string manager = "          http_filters:" + kRouter + routes;
+  const Asked asked(listener("one", 8080, manager) + listener("two", 8081, manager));
+
+  const Explanation out = asked.of("http://127.0.0.1:8081/", {{"header", "host: shop.example"}});
+
+  CHECK(out.listener.name == "two");
+  REQUIRE(out.forward.has_value());
+  REQUIRE(out.request_changes.size() == 1);
+  CHECK(out.request_changes[0].value == "at %ENVIRONMENT(HOME)%");
+}
+
 // A chain of that name with a network filter in front of what speaks HTTP.
 std::string chain(const std::string& name, const std::string& match) {
   const std::string one = listener("", 0, "          http_filters:" + kRouter + kRoutes);

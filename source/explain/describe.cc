@@ -93,7 +93,8 @@ void describeChanges(const route::HeaderMutations& changes, const std::string& s
   for (const auto& names : changes.remove_matching) out.push_back({"remove", names.text, "", source});
   for (const route::HeaderAddition& each : changes.add) {
     std::string value = each.value;
-    if (each.formatter != nullptr) {
+    // The environment is that of who is asked, and may hold credentials: its names are told.
+    if (each.formatter != nullptr && value.find("%ENVIRONMENT(") == std::string::npos) {
       value.clear();
       each.formatter->format(context, value);
     }

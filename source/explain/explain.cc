@@ -1,5 +1,6 @@
 #include "source/explain/explain.h"
 
+#include <chrono>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -29,6 +30,7 @@ using std::chrono::milliseconds;
 
 constexpr size_t kMaxPassed = 20;
 constexpr int kDraws = 256;
+constexpr milliseconds kDrawTime{100};  // main serves nobody else meanwhile
 constexpr size_t kMaxBody = 1024;
 
 struct NoCookies final : route::CookieSink {
@@ -293,10 +295,16 @@ class Walk {
         others.insert("none");
       }
     };
-    for (int i = 0; i < kDraws; ++i) look(random.next());
+    const auto end = std::chrono::steady_clock::now() + kDrawTime;
+    const auto late = [end] { return std::chrono::steady_clock::now() > end; };
+    for (int i = 0; i < kDraws && !late(); ++i) look(random.next());
     if (match_.route != nullptr && match_.route->forward != nullptr && match_.route->forward->choice != nullptr) {
-      for (const route::WeightedCluster& share : match_.route->forward->choice->weighted) look(share.end);
+      for (const route::WeightedCluster& share : match_.route->forward->choice->weighted) {
+        if (late()) break;
+        look(share.end);
+      }
     }
+    if (late()) out_.notes.push_back("matching takes long here: what else may come of it by chance is not all told");
     if (out_.route) out_.route->others_by_chance.assign(others.begin(), others.end());
   }
 
