@@ -69,10 +69,10 @@ const std::string kRoutes = R"(
 
 class Asked {
  public:
-  explicit Asked(const std::string& listeners) {
+  explicit Asked(const std::string& listeners, const std::string& more_clusters = "") {
     extensions::registerAll(registry_);
     server::Options options;
-    options.config_yaml = "static_resources:\n  listeners:\n" + listeners + kClusters;
+    options.config_yaml = "static_resources:\n  listeners:\n" + listeners + kClusters + more_clusters;
     configuration_ = FileConfiguration::load(options, registry_, errors_);
     INFO(errors_.toString());
     REQUIRE(configuration_ != nullptr);
@@ -229,6 +229,23 @@ TEST_CASE("A sticky split tells the arm of its user, and that of nobody is chanc
   CHECK(asked.of("http://a/").forward->decided_by == "chance");
 }
 
+TEST_CASE("Of very many hosts some are told") {
+  std::string hosts;
+  for (int i = 0; i < 1001; ++i) {
+    hosts +=
+        "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: " + std::to_string(1000 + i) + "}}}}, ";
+  }
+  const Asked asked(listener("edge", 8080, "          http_filters:" + kRouter + kRoutes),
+                    "  - {name: big, type: STATIC, load_assignment: {cluster_name: big, endpoints: [{lb_endpoints: [" +
+                        hosts + "]}]}}\n");
+
+  const Explanation out = asked.of("http://shop.example/gone", {{"header", "x-cluster: big"}});
+
+  REQUIRE(out.clusters.size() == 1);
+  CHECK(out.clusters[0].hosts.size() == 1000);
+  CHECK_THAT(out.notes.at(0), Contains("of 1001 hosts of cluster 'big' 1000 are told"));
+}
+
 TEST_CASE("A cluster that is not there is noted") {
   const Explanation out = Asked().of("http://shop.example/gone", {{"header", "x-cluster: none"}});
 
@@ -318,6 +335,16 @@ TEST_CASE("A host header leaves the listener to the URL, and the environment is 
   REQUIRE(out.forward.has_value());
   REQUIRE(out.request_changes.size() == 1);
   CHECK(out.request_changes[0].value == "at %ENVIRONMENT(HOME)%");
+}
+
+TEST_CASE("A filter that turns programs away decides about access") {
+  const std::string bots = R"(
+          - name: bots
+            typed_config: {'@type': type.googleapis.com/sluice.extensions.filters.http.bot_detection.v1.BotDetection, deny: [{contains: Bad}]}
+)";
+  const Asked asked(listener("edge", 8080, "          http_filters:" + bots + kRouter + kRoutes));
+
+  CHECK(asked.of("http://shop.example/web").filters.at(0).access);
 }
 
 // A chain of that name with a network filter in front of what speaks HTTP.

@@ -40,7 +40,8 @@ std::string_view actionOf(route::HeaderAddition::Action action) {
   return "";
 }
 
-// Values of headers that carry credentials are not shown.
+}  // namespace
+
 std::string shownValue(const std::string& name, const std::string& value) {
   envoy::config::core::v3::HeaderValue header;
   header.set_key(name);
@@ -48,8 +49,6 @@ std::string shownValue(const std::string& name, const std::string& value) {
   config::redact(header);
   return header.value();
 }
-
-}  // namespace
 
 std::string quoted(std::string_view what, std::string_view name) {
   return name.empty() ? std::string(what) : base::strCat(what, " '", name, "'");

@@ -32,6 +32,7 @@ constexpr size_t kMaxPassed = 20;
 constexpr int kDraws = 256;
 constexpr milliseconds kDrawTime{100};  // main serves nobody else meanwhile
 constexpr size_t kMaxBody = 1024;
+constexpr size_t kMaxHosts = 1000;  // of all clusters
 
 struct NoCookies final : route::CookieSink {
   void addCookie(std::string_view) override {}
@@ -296,15 +297,16 @@ class Walk {
       }
     };
     const auto end = std::chrono::steady_clock::now() + kDrawTime;
-    const auto late = [end] { return std::chrono::steady_clock::now() > end; };
-    for (int i = 0; i < kDraws && !late(); ++i) look(random.next());
+    bool in_time = true;
+    const auto lookInTime = [&](uint64_t number) {
+      in_time = in_time && std::chrono::steady_clock::now() <= end;
+      if (in_time) look(number);
+    };
+    for (int i = 0; i < kDraws; ++i) lookInTime(random.next());
     if (match_.route != nullptr && match_.route->forward != nullptr && match_.route->forward->choice != nullptr) {
-      for (const route::WeightedCluster& share : match_.route->forward->choice->weighted) {
-        if (late()) break;
-        look(share.end);
-      }
+      for (const route::WeightedCluster& share : match_.route->forward->choice->weighted) lookInTime(share.end);
     }
-    if (late()) out_.notes.push_back("matching takes long here: what else may come of it by chance is not all told");
+    if (!in_time) out_.notes.push_back("matching takes long here: what else may come of it by chance is not all told");
     if (out_.route) out_.route->others_by_chance.assign(others.begin(), others.end());
   }
 
@@ -436,8 +438,15 @@ class Walk {
         if (share.weight > 0 && !share.cluster.empty()) names.push_back(share.cluster);
       }
     }
+    size_t room = kMaxHosts;
     for (const std::string& name : names) {
       if (std::optional<Cluster> cluster = configuration_.cluster(name)) {
+        if (cluster->hosts.size() > room) {
+          out_.notes.push_back(
+              absl::StrCat("of ", cluster->hosts.size(), " hosts of cluster '", name, "' ", room, " are told"));
+          cluster->hosts.resize(room);
+        }
+        room -= cluster->hosts.size();
         out_.clusters.push_back(*std::move(cluster));
       } else {
         out_.notes.push_back(absl::StrCat("there is no cluster '", name, "': such a request is answered ",

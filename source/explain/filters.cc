@@ -22,10 +22,10 @@ using google::protobuf::Any;
 using HttpFilter = envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
 // Folders of filters that decide about who gets in, or how often. `composite` may choose such a one.
-constexpr auto kAccess =
-    std::to_array<std::string_view>({"api_key_auth", "basic_auth", "composite", "cors", "csrf", "ext_authz",
-                                     "hmac_auth", "jwt_authn", "key_auth", "ldap_auth", "mtls_auth", "local_ratelimit",
-                                     "oauth2", "oauth2_server", "policy", "rate_limit_quota", "ratelimit", "rbac"});
+constexpr auto kAccess = std::to_array<std::string_view>(
+    {"api_key_auth", "basic_auth", "bot_detection", "composite", "cors", "csrf", "ext_authz", "hmac_auth", "jwt_authn",
+     "key_auth", "ldap_auth", "mtls_auth", "local_ratelimit", "oauth2", "oauth2_server", "policy", "rate_limit_quota",
+     "ratelimit", "rbac"});
 
 // "envoy.extensions.filters.http.rbac.v3.RBAC" is one of "rbac".
 bool decidesAboutAccess(const std::string& type) {
