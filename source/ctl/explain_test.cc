@@ -337,6 +337,20 @@ TEST_CASE("A host header leaves the listener to the URL, and the environment is 
   CHECK(out.request_changes[0].value == "at %ENVIRONMENT(HOME)%");
 }
 
+TEST_CASE("Formats know the route and the cluster") {
+  const std::string routes = R"(
+          route_config:
+            virtual_hosts:
+            - name: v
+              domains: ['*']
+              request_headers_to_add: [{header: {key: x-way, value: '%ROUTE_NAME% to %UPSTREAM_CLUSTER%'}}]
+              routes: [{name: home, match: {prefix: /}, route: {cluster: web}}]
+)";
+  const Asked asked(listener("edge", 8080, "          http_filters:" + kRouter + routes));
+
+  CHECK(asked.of("http://a/").request_changes.at(0).value == "home to web");
+}
+
 TEST_CASE("A filter that turns programs away decides about access") {
   const std::string bots = R"(
           - name: bots

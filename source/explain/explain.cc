@@ -239,7 +239,23 @@ class Walk {
       out_.near_misses = passed(match_.virtual_host->routes.size());
     }
     draw();
+    noteMatch();
     return absl::OkStatus();
+  }
+
+  // What formats know from here on.
+  void noteMatch() {
+    if (match_.virtual_host != nullptr) info_.virtual_host_name = match_.virtual_host->name;
+    if (match_.route != nullptr) info_.route_name = match_.route->name;
+    info_.route_metadata = match_.metadata();
+    info_.virtual_host_metadata = match_.hostMetadata();
+    const bool forwards = match_.route != nullptr && match_.route->forward != nullptr;
+    if (forwards && !by_chance_) info_.upstream_cluster = clusterName();
+  }
+
+  std::string_view clusterName() const {
+    const bool own = match_.own != nullptr && !match_.own->cluster.empty();
+    return own ? std::string_view(match_.own->cluster) : match_.clusterName();
   }
 
   void tellHost() {
@@ -398,11 +414,7 @@ class Walk {
   // In front of what changes the head: who is named in it is named by the client.
   void tellCluster(const route::Forward& forward, ForwardPart& out) const {
     out.decided_by = "route";
-    if (match_.own != nullptr && !match_.own->cluster.empty()) {
-      out.cluster = match_.own->cluster;
-    } else {
-      out.cluster = match_.clusterName();
-    }
+    out.cluster = clusterName();
     if (forward.choice == nullptr) return;
     const route::ClusterChoice& choice = *forward.choice;
     if (!choice.cluster_header.empty()) {
