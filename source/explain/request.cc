@@ -1,6 +1,7 @@
 #include "source/explain/request.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -16,6 +17,9 @@
 namespace sluice::explain {
 namespace {
 
+// Of the connection and the framing: no route sees them.
+constexpr auto kOfConnection = std::to_array<std::string_view>(
+    {"connection", "expect", "http2-settings", "keep-alive", "proxy-connection", "transfer-encoding"});
 constexpr std::string_view kForm = "write 'GET https://host/path', or the URL alone";
 
 absl::Status wrong(std::string_view what, std::string_view why) {
@@ -101,7 +105,7 @@ absl::Status addHeader(std::string_view line, size_t number, bool& has_host, Req
       const std::string lower = absl::AsciiStrToLower(base::toAbsl(protocol));
       if (out.upgrade.empty() && lower != "h2c") out.upgrade = lower;
     });
-  } else if (name != "connection") {
+  } else if (std::find(kOfConnection.begin(), kOfConnection.end(), name) == kOfConnection.end()) {
     out.headers.emplace_back(std::move(name), value);
   }
   return absl::OkStatus();

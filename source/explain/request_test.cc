@@ -50,6 +50,7 @@ TEST_CASE("Headers become what a codec makes of them") {
                                   {"header", "Host: other.example"},
                                   {"header", "Upgrade: WebSocket"},
                                   {"header", "Connection: upgrade"},
+                                  {"header", "Keep-Alive: timeout=5"},
                                   {"request", "http://shop.example/"}});
 
   REQUIRE(request.ok());
