@@ -35,7 +35,7 @@ class RoutesTest(SluiceTestCase):
         shop = self.shop(prefix=("match: {path: /index.php}", "match: {path: /index.html}"))
         report = self.scratch.join("report.xml")
 
-        code, output = self.run_tests("--config", shop, "--junit", report)
+        code, output = self.run_tests("--file", shop, "--junit", report)
 
         self.assertEqual(code, 1, output)
         self.assertIn("old pages have moved", output)
@@ -48,7 +48,7 @@ class RoutesTest(SluiceTestCase):
     def test_a_filter_that_a_route_has_no_more_is_told(self):
         shop = self.shop(off=("prefix: /}\n                route: {cluster: site}", "prefix: /}\n                route: {cluster: site}\n                typed_per_filter_config: {rbac: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}}"))
 
-        code, output = self.run_tests("--config", shop, "--json")
+        code, output = self.run_tests("--file", shop, "--json")
 
         failures = json.loads(output)["failures"]
         self.assertEqual((code, [failure["name"] for failure in failures]), (1, ["the site is what is left"]))

@@ -71,10 +71,8 @@ void setValue(const envoy::config::core::v3::HeaderValue& header, stream::BodyPa
     at.error("holds CR, LF or NUL, which would end the header; remove them");
     return;
   }
-  if (value.find('%') == std::string::npos) {
-    out.value = std::string(absl::StripAsciiWhitespace(value));
-    return;
-  }
+  out.value = std::string(absl::StripAsciiWhitespace(value));
+  if (value.find('%') == std::string::npos) return;
   auto formatter = compileValueFormat(value, at, bodies);
   if (!formatter) return;
   out.formatter = std::make_shared<const FormattedValue>(*std::move(formatter));

@@ -67,6 +67,12 @@ const FilterPart* counterpart(const Explanation& after, const Explanation& befor
   return nullptr;
 }
 
+// The proxy itself keeps the request from a host, or sends the client to where it is safe.
+bool guards(const Explanation& told) {
+  if (!told.answer) return false;
+  return told.answer->status == 401 || told.answer->status == 403 || told.answer->location.starts_with("https://");
+}
+
 bool sameRules(const FilterPart& a, const FilterPart& b) {
   return a.type == b.type && a.settings == b.settings &&
          std::equal(a.rules.begin(), a.rules.end(), b.rules.begin(), b.rules.end(),
@@ -114,6 +120,9 @@ std::vector<std::string> behaviourChanges(const Told& before, const Told& after)
 std::vector<std::string> protectionLost(const Told& before, const Told& after) {
   std::vector<std::string> out;
   if (!before.ok() || !after.ok() || (!after->forward && after->answer && after->answer->status >= 300)) return out;
+  if (guards(*before) && !guards(*after)) {
+    out.push_back(base::strCat("goes to: ", destinationOf(*before), " becomes ", destinationOf(*after)));
+  }
   for (const FilterPart& filter : before->filters) {
     if (!filter.access || !filter.enabled) continue;
     const FilterPart* const other = counterpart(*after, *before, filter);

@@ -69,6 +69,19 @@ TEST_CASE("Other filters protect nothing, and what is refused by the proxy itsel
   CHECK(protectionLost(before, refused).empty());
 }
 
+TEST_CASE("What the proxy refused itself, or sent to https, and now serves is a loss of protection") {
+  const explain::Explanation served = forwarded("c");
+  explain::Explanation refused, moved, elsewhere;
+  refused.answer = explain::Answer{.status = 403};
+  moved.answer = explain::Answer{.status = 301, .location = "https://a/"};
+  elsewhere.answer = explain::Answer{.status = 301, .location = "http://a/b"};
+
+  CHECK(protectionLost(refused, served) == Strings{"goes to: an answer 403 becomes 'c'"});
+  CHECK(protectionLost(moved, served) == Strings{"goes to: 301 to https://a/ becomes 'c'"});
+  CHECK(protectionLost(elsewhere, served).empty());
+  CHECK(protectionLost(refused, moved).empty());
+}
+
 TEST_CASE("Of filters of one name each is compared with its own") {
   explain::Explanation before = forwarded("c");
   before.filters.insert(before.filters.begin(), before.filters[0]);

@@ -17,7 +17,7 @@ struct Settings {
   Endpoint control;
   Endpoint admin;
   std::string token;
-  std::string file;  // a bootstrap that is asked instead of a proxy; empty: none
+  std::string file;  // a bootstrap that is asked, not a proxy nor what a file of expectations names; empty: none
   bool json = false;
 };
 
@@ -42,9 +42,9 @@ ExitCode explainRequest(const Settings& settings, const explain::Parameters& par
 ExitCode impact(const Settings& settings, const std::string& before, const std::string& after, bool by_xds);
 // The table of fields by their effects.
 ExitCode impactOfFields();
-// Runs a file of expectations (expectations.h) against the bootstrap `config`, or the one that it names if that is
+// Runs a file of expectations (expectations.h) against the bootstrap `file`, or the one that it names if that is
 // empty. `junit`: a file to write; empty: none. kRefused: something is otherwise; kUsage: a file is refused.
-ExitCode test(const Settings& settings, const std::string& path, const std::string& config, const std::string& junit);
+ExitCode test(const Settings& settings, const std::string& path, const std::string& junit);
 // Which requests two bootstraps treat otherwise; `security`: which routes are less protected in the second. `requests`:
 // a file of more to ask; empty: none. kRefused: there are some; kUsage: a file is refused.
 ExitCode diff(const Settings& settings, const std::string& before, const std::string& after,

@@ -10,6 +10,7 @@
 #include "source/ctl/commands.h"
 #include "source/ctl/file_configuration.h"
 #include "source/ctl/probes.h"
+#include "source/explain/describe.h"
 #include "source/explain/explain.h"
 #include "source/extensions/all.h"
 
@@ -29,9 +30,14 @@ struct Finding {
 };
 using Findings = std::map<Lines, Finding>;
 
+// A route may ask for a credential.
 std::string textOf(const Probe& probe) {
   std::string out = probe.request;
-  for (const std::string& header : probe.headers) base::strAppend(out, " -H '", header, "'");
+  for (const std::string& header : probe.headers) {
+    const size_t colon = header.find(": ");
+    const std::string name = header.substr(0, colon);
+    base::strAppend(out, " -H '", name, ": ", explain::shownValue(name, header.substr(colon + 2)), "'");
+  }
   return out;
 }
 

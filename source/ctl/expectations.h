@@ -1,6 +1,6 @@
 // What requests are expected to meet in a configuration, from a file of people, and what they meet instead.
 //
-//   config: sluice.yaml             # beside the file; --config says otherwise
+//   config: sluice.yaml             # beside the file; --file says otherwise
 //   tests:
 //   - name: carts have a service of their own
 //     request: {method: GET, url: "https://shop.example/cart", headers: {x-user: a}, source: 10.0.0.1}

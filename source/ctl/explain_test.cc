@@ -69,10 +69,10 @@ const std::string kRoutes = R"(
 
 class Asked {
  public:
-  explicit Asked(const std::string& listeners) {
+  explicit Asked(const std::string& listeners, const std::string& more_clusters = "") {
     extensions::registerAll(registry_);
     server::Options options;
-    options.config_yaml = "static_resources:\n  listeners:\n" + listeners + kClusters;
+    options.config_yaml = "static_resources:\n  listeners:\n" + listeners + kClusters + more_clusters;
     configuration_ = FileConfiguration::load(options, registry_, errors_);
     INFO(errors_.toString());
     REQUIRE(configuration_ != nullptr);
@@ -229,6 +229,23 @@ TEST_CASE("A sticky split tells the arm of its user, and that of nobody is chanc
   CHECK(asked.of("http://a/").forward->decided_by == "chance");
 }
 
+TEST_CASE("Of very many hosts some are told") {
+  std::string hosts;
+  for (int i = 0; i < 1001; ++i) {
+    hosts +=
+        "{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: " + std::to_string(1000 + i) + "}}}}, ";
+  }
+  const Asked asked(listener("edge", 8080, "          http_filters:" + kRouter + kRoutes),
+                    "  - {name: big, type: STATIC, load_assignment: {cluster_name: big, endpoints: [{lb_endpoints: [" +
+                        hosts + "]}]}}\n");
+
+  const Explanation out = asked.of("http://shop.example/gone", {{"header", "x-cluster: big"}});
+
+  REQUIRE(out.clusters.size() == 1);
+  CHECK(out.clusters[0].hosts.size() == 1000);
+  CHECK_THAT(out.notes.at(0), Contains("of 1001 hosts of cluster 'big' 1000 are told"));
+}
+
 TEST_CASE("A cluster that is not there is noted") {
   const Explanation out = Asked().of("http://shop.example/gone", {{"header", "x-cluster: none"}});
 
@@ -277,6 +294,71 @@ TEST_CASE("Filters are as they are for the route") {
   CHECK(own.filters[0].enabled);
   CHECK(own.filters[0].settings_of == "route");
   CHECK_THAT(own.filters[0].settings, Contains("rbac"));
+}
+
+TEST_CASE("Settings are told in one order, whatever that of a map's entries") {
+  const auto settings = [](const std::vector<std::string>& names) {
+    std::string policies;
+    for (const std::string& name : names) {
+      policies += name + ": {permissions: [{any: true}], principals: [{any: true}]}, ";
+    }
+    const std::string rbac =
+        "\n          - name: guard\n            typed_config: {'@type': "
+        "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {policies: {" +
+        policies + "}}}\n";
+    const Asked asked(listener("edge", 8080, "          http_filters:" + rbac + kRouter + kGuardedRoutes));
+    return asked.of("http://a/").filters.at(0).settings;
+  };
+  const std::vector<std::string> names = {"pa", "pb", "pc", "pd", "pe", "pf", "pg", "ph"};
+
+  const std::string there = settings(names), back = settings({names.rbegin(), names.rend()});
+
+  CHECK(there == back);
+  CHECK(there.find("\"pa\"") < there.find("\"ph\""));
+}
+
+TEST_CASE("A host header leaves the listener to the URL, and the environment is not told") {
+  const std::string routes = R"(
+          route_config:
+            virtual_hosts:
+            - name: v
+              domains: [shop.example]
+              request_headers_to_add: [{header: {key: x-home, value: 'at %ENVIRONMENT(HOME)%'}}]
+              routes: [{match: {prefix: /}, route: {cluster: web}}]
+)";
+  const std::string manager = "          http_filters:" + kRouter + routes;
+  const Asked asked(listener("one", 8080, manager) + listener("two", 8081, manager));
+
+  const Explanation out = asked.of("http://127.0.0.1:8081/", {{"header", "host: shop.example"}});
+
+  CHECK(out.listener.name == "two");
+  REQUIRE(out.forward.has_value());
+  REQUIRE(out.request_changes.size() == 1);
+  CHECK(out.request_changes[0].value == "at %ENVIRONMENT(HOME)%");
+}
+
+TEST_CASE("Formats know the route and the cluster") {
+  const std::string routes = R"(
+          route_config:
+            virtual_hosts:
+            - name: v
+              domains: ['*']
+              request_headers_to_add: [{header: {key: x-way, value: '%ROUTE_NAME% to %UPSTREAM_CLUSTER%'}}]
+              routes: [{name: home, match: {prefix: /}, route: {cluster: web}}]
+)";
+  const Asked asked(listener("edge", 8080, "          http_filters:" + kRouter + routes));
+
+  CHECK(asked.of("http://a/").request_changes.at(0).value == "home to web");
+}
+
+TEST_CASE("A filter that turns programs away decides about access") {
+  const std::string bots = R"(
+          - name: bots
+            typed_config: {'@type': type.googleapis.com/sluice.extensions.filters.http.bot_detection.v1.BotDetection, deny: [{contains: Bad}]}
+)";
+  const Asked asked(listener("edge", 8080, "          http_filters:" + bots + kRouter + kRoutes));
+
+  CHECK(asked.of("http://shop.example/web").filters.at(0).access);
 }
 
 // A chain of that name with a network filter in front of what speaks HTTP.

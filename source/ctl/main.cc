@@ -37,7 +37,7 @@ constexpr std::string_view kHelp =
     "  sluicectl impact --fields     a table of fields by what a change of them does\n"
     "  sluicectl test FILE           whether requests meet in a bootstrap what FILE expects.\n"
     "                              Exits 0 if they do, 1 if not, 2 if a file is refused\n"
-    "    --config FILE             the bootstrap, in the place of the one that the file of expectations names\n"
+    "    --file FILE               the bootstrap, in the place of the one that the file of expectations names\n"
     "    --junit FILE              is written for CI pipelines\n"
     "  sluicectl diff A B            which requests, made of their routes, bootstraps A and B treat otherwise.\n"
     "                              Exits 0 if there are none, 1 if there are, 2 if a file is refused\n"
@@ -72,7 +72,7 @@ struct CommandLine {
   std::string token_file;
   std::string timeout;
   std::optional<std::chrono::seconds> wait;
-  std::string config, junit, requests;
+  std::string junit, requests;
   bool security = false;
   bool by_xds = false;
   bool fields = false;
@@ -123,7 +123,6 @@ struct CommandLine {
     if (flag == "--admin") return &admin;
     if (flag == "--token-file") return &token_file;
     if (flag == "--timeout") return &timeout;
-    if (flag == "--config") return &config;
     if (flag == "--junit") return &junit;
     if (flag == "--requests") return &requests;
     if (flag == "--file") return &settings.file;
@@ -218,7 +217,7 @@ int run(const std::vector<std::string>& arguments) {
     return needs(2, 2) ? impact(line.settings, word(1), word(2), line.by_xds) : usageError("impact takes two files");
   }
   if (command == "test") {
-    return needs(1, 1) ? test(line.settings, word(1), line.config, line.junit) : usageError("test takes one FILE");
+    return needs(1, 1) ? test(line.settings, word(1), line.junit) : usageError("test takes one FILE");
   }
   if (command == "diff") {
     return needs(2, 2) ? diff(line.settings, word(1), word(2), line.requests, line.security)

@@ -56,8 +56,7 @@ size_t printFailures(const std::string& file, const std::vector<TestResult>& res
 
 }  // namespace
 
-ExitCode test(const Settings& settings, const std::string& path, const std::string& config_path,
-              const std::string& junit_path) {
+ExitCode test(const Settings& settings, const std::string& path, const std::string& junit_path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (!file || (file.peek() != std::ifstream::traits_type::eof() && !(text << file.rdbuf()))) {
@@ -66,11 +65,11 @@ ExitCode test(const Settings& settings, const std::string& path, const std::stri
   config::ErrorList errors;
   const std::optional<Expectations> expectations = readExpectations(path, text.str(), errors);
   if (!expectations) return refuse(errors.toString());
-  std::string used = config_path;
+  std::string used = settings.file;
   if (used.empty() && !expectations->config.empty()) {
     used = (std::filesystem::path(path).parent_path() / expectations->config).string();
   }
-  if (used.empty()) return refuse("sluicectl: " + path + " names no `config`; write it, or --config FILE");
+  if (used.empty()) return refuse("sluicectl: " + path + " names no `config`; write it, or --file FILE");
   config::Registry registry;
   extensions::registerAll(registry);
   const auto configuration = FileConfiguration::load(used, registry, errors);

@@ -68,15 +68,15 @@ absl::StatusOr<FoundListener> findListener(const Request& request, const Configu
   std::vector<Listener> http, of_port;
   std::copy_if(all.begin(), all.end(), std::back_inserter(http), speaksHttp);
   std::copy_if(http.begin(), http.end(), std::back_inserter(of_port),
-               [&](const Listener& each) { return hasPort(each, request.port()); });
-  if (of_port.size() == 1) return FoundListener{of_port[0], absl::StrCat("it has port ", request.port())};
+               [&](const Listener& each) { return hasPort(each, request.port); });
+  if (of_port.size() == 1) return FoundListener{of_port[0], absl::StrCat("it has port ", request.port)};
   if (of_port.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat("several listeners have port ", request.port(),
+    return absl::InvalidArgumentError(absl::StrCat("several listeners have port ", request.port,
                                                    "; choose one by its name (listener): ", namesOf(of_port)));
   }
   if (http.size() == 1) return FoundListener{http[0], "it is the only one that speaks HTTP"};
   if (http.empty()) return absl::NotFoundError(absl::StrCat("no listener speaks HTTP; ", namesOf(all)));
-  return absl::InvalidArgumentError(absl::StrCat("no listener has port ", request.port(), " and several speak HTTP",
+  return absl::InvalidArgumentError(absl::StrCat("no listener has port ", request.port, " and several speak HTTP",
                                                  "; choose one by its name (listener): ", namesOf(http)));
 }
 
@@ -91,7 +91,7 @@ filter::Accepted acceptedOf(const Request& request, const Listener& listener) {
   filter::Accepted out;
   out.remote = out.direct_remote = request.source;
   for (const net::Address& address : listener.addresses) {
-    if (!out.local || (address.isIp() && address.port() == request.port())) out.local = address;
+    if (!out.local || (address.isIp() && address.port() == request.port)) out.local = address;
   }
   if (out.local.isIp() && out.local.isAny()) {
     const bool v6 = request.source.family() == net::Address::Family::kIpv6;

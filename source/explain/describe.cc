@@ -40,7 +40,8 @@ std::string_view actionOf(route::HeaderAddition::Action action) {
   return "";
 }
 
-// Values of headers that carry credentials are not shown.
+}  // namespace
+
 std::string shownValue(const std::string& name, const std::string& value) {
   envoy::config::core::v3::HeaderValue header;
   header.set_key(name);
@@ -48,8 +49,6 @@ std::string shownValue(const std::string& name, const std::string& value) {
   config::redact(header);
   return header.value();
 }
-
-}  // namespace
 
 std::string quoted(std::string_view what, std::string_view name) {
   return name.empty() ? std::string(what) : base::strCat(what, " '", name, "'");
@@ -93,7 +92,8 @@ void describeChanges(const route::HeaderMutations& changes, const std::string& s
   for (const auto& names : changes.remove_matching) out.push_back({"remove", names.text, "", source});
   for (const route::HeaderAddition& each : changes.add) {
     std::string value = each.value;
-    if (each.formatter != nullptr) {
+    // The environment is that of who is asked, and may hold credentials: its names are told.
+    if (each.formatter != nullptr && value.find("%ENVIRONMENT(") == std::string::npos) {
       value.clear();
       each.formatter->format(context, value);
     }

@@ -17,6 +17,9 @@ namespace sluice::explain {
 // "route 'r'", or "route" without a name.
 std::string quoted(std::string_view what, std::string_view name);
 
+// The value of a header, unless it may be a credential by its name.
+std::string shownValue(const std::string& name, const std::string& value);
+
 // "prefix /api, header x-beta".
 std::string describeMatch(const route::RouteMatcher& matcher);
 

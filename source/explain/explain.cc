@@ -1,5 +1,6 @@
 #include "source/explain/explain.h"
 
+#include <chrono>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -29,7 +30,9 @@ using std::chrono::milliseconds;
 
 constexpr size_t kMaxPassed = 20;
 constexpr int kDraws = 256;
+constexpr milliseconds kDrawTime{100};  // main serves nobody else meanwhile
 constexpr size_t kMaxBody = 1024;
+constexpr size_t kMaxHosts = 1000;  // of all clusters
 
 struct NoCookies final : route::CookieSink {
   void addCookie(std::string_view) override {}
@@ -236,7 +239,23 @@ class Walk {
       out_.near_misses = passed(match_.virtual_host->routes.size());
     }
     draw();
+    noteMatch();
     return absl::OkStatus();
+  }
+
+  // What formats know from here on.
+  void noteMatch() {
+    if (match_.virtual_host != nullptr) info_.virtual_host_name = match_.virtual_host->name;
+    if (match_.route != nullptr) info_.route_name = match_.route->name;
+    info_.route_metadata = match_.metadata();
+    info_.virtual_host_metadata = match_.hostMetadata();
+    const bool forwards = match_.route != nullptr && match_.route->forward != nullptr;
+    if (forwards && !by_chance_) info_.upstream_cluster = clusterName();
+  }
+
+  std::string_view clusterName() const {
+    const bool own = match_.own != nullptr && !match_.own->cluster.empty();
+    return own ? std::string_view(match_.own->cluster) : match_.clusterName();
   }
 
   void tellHost() {
@@ -293,10 +312,17 @@ class Walk {
         others.insert("none");
       }
     };
-    for (int i = 0; i < kDraws; ++i) look(random.next());
+    const auto end = std::chrono::steady_clock::now() + kDrawTime;
+    bool in_time = true;
+    const auto lookInTime = [&](uint64_t number) {
+      in_time = in_time && std::chrono::steady_clock::now() <= end;
+      if (in_time) look(number);
+    };
+    for (int i = 0; i < kDraws; ++i) lookInTime(random.next());
     if (match_.route != nullptr && match_.route->forward != nullptr && match_.route->forward->choice != nullptr) {
-      for (const route::WeightedCluster& share : match_.route->forward->choice->weighted) look(share.end);
+      for (const route::WeightedCluster& share : match_.route->forward->choice->weighted) lookInTime(share.end);
     }
+    if (!in_time) out_.notes.push_back("matching takes long here: what else may come of it by chance is not all told");
     if (out_.route) out_.route->others_by_chance.assign(others.begin(), others.end());
   }
 
@@ -388,11 +414,7 @@ class Walk {
   // In front of what changes the head: who is named in it is named by the client.
   void tellCluster(const route::Forward& forward, ForwardPart& out) const {
     out.decided_by = "route";
-    if (match_.own != nullptr && !match_.own->cluster.empty()) {
-      out.cluster = match_.own->cluster;
-    } else {
-      out.cluster = match_.clusterName();
-    }
+    out.cluster = clusterName();
     if (forward.choice == nullptr) return;
     const route::ClusterChoice& choice = *forward.choice;
     if (!choice.cluster_header.empty()) {
@@ -428,8 +450,15 @@ class Walk {
         if (share.weight > 0 && !share.cluster.empty()) names.push_back(share.cluster);
       }
     }
+    size_t room = kMaxHosts;
     for (const std::string& name : names) {
       if (std::optional<Cluster> cluster = configuration_.cluster(name)) {
+        if (cluster->hosts.size() > room) {
+          out_.notes.push_back(
+              absl::StrCat("of ", cluster->hosts.size(), " hosts of cluster '", name, "' ", room, " are told"));
+          cluster->hosts.resize(room);
+        }
+        room -= cluster->hosts.size();
         out_.clusters.push_back(*std::move(cluster));
       } else {
         out_.notes.push_back(absl::StrCat("there is no cluster '", name, "': such a request is answered ",

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
 #include "source/config/http_filter_factory.h"
@@ -21,10 +22,10 @@ using google::protobuf::Any;
 using HttpFilter = envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
 // Folders of filters that decide about who gets in, or how often. `composite` may choose such a one.
-constexpr auto kAccess =
-    std::to_array<std::string_view>({"api_key_auth", "basic_auth", "composite", "cors", "csrf", "ext_authz",
-                                     "hmac_auth", "jwt_authn", "key_auth", "ldap_auth", "mtls_auth", "local_ratelimit",
-                                     "oauth2", "oauth2_server", "policy", "rate_limit_quota", "ratelimit", "rbac"});
+constexpr auto kAccess = std::to_array<std::string_view>(
+    {"api_key_auth", "basic_auth", "bot_detection", "composite", "cors", "csrf", "ext_authz", "hmac_auth", "jwt_authn",
+     "key_auth", "ldap_auth", "mtls_auth", "local_ratelimit", "oauth2", "oauth2_server", "policy", "rate_limit_quota",
+     "ratelimit", "rbac"});
 
 // "envoy.extensions.filters.http.rbac.v3.RBAC" is one of "rbac".
 bool decidesAboutAccess(const std::string& type) {
@@ -32,13 +33,15 @@ bool decidesAboutAccess(const std::string& type) {
   return parts.size() >= 3 && std::find(kAccess.begin(), kAccess.end(), parts[parts.size() - 3]) != kAccess.end();
 }
 
-// Empty: it cannot be printed.
+// Empty: it cannot be printed. Entries of maps have an order of their own each time: here it is that of names.
 std::string jsonOf(google::protobuf::Message& message) {
   config::redact(message);
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string out;
-  return google::protobuf::util::MessageToJsonString(message, &out, options).ok() ? out : std::string();
+  if (!google::protobuf::util::MessageToJsonString(message, &out, options).ok()) return {};
+  const auto json = nlohmann::json::parse(out, nullptr, /*allow_exceptions=*/false);
+  return json.is_discarded() ? out : json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string jsonOf(const Any& any) {

@@ -1,9 +1,11 @@
 #include "source/explain/request.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -15,6 +17,9 @@
 namespace sluice::explain {
 namespace {
 
+// Of the connection and the framing: no route sees them.
+constexpr auto kOfConnection = std::to_array<std::string_view>(
+    {"connection", "expect", "http2-settings", "keep-alive", "proxy-connection", "transfer-encoding"});
 constexpr std::string_view kForm = "write 'GET https://host/path', or the URL alone";
 
 absl::Status wrong(std::string_view what, std::string_view why) {
@@ -82,7 +87,7 @@ absl::Status readLine(std::string_view line, Request& out) {
 }
 
 // What the codec makes of a field.
-absl::Status addHeader(std::string_view line, size_t number, Request& out) {
+absl::Status addHeader(std::string_view line, size_t number, bool& has_host, Request& out) {
   const std::string at = base::strCat("header ", number, ":");
   const size_t colon = line.find(':', line.starts_with(':') ? 1 : 0);
   if (colon == std::string_view::npos) return wrong(at, "has no colon; write 'name: value'");
@@ -92,14 +97,26 @@ absl::Status addHeader(std::string_view line, size_t number, Request& out) {
   if (!http::validLowerName(name)) return wrong(at, "has no valid name in front of its colon; write 'name: value'");
   if (!http::validValue(value)) return wrong(at, base::strCat("'", name, "' has a control character in its value"));
   if (name == "host") {
+    if (std::exchange(has_host, true)) return wrong(at, "'host' is there twice; keep one");
     if (!validAuthority(value) || !validPort(value)) return wrong(at, "'host' is no valid host");
     out.authority = value;
   } else if (name == "upgrade") {
-    out.upgrade = absl::AsciiStrToLower(base::toAbsl(value));
-  } else if (name != "connection") {
+    http::forEachElement(value, [&out](std::string_view protocol) {
+      const std::string lower = absl::AsciiStrToLower(base::toAbsl(protocol));
+      if (out.upgrade.empty() && lower != "h2c") out.upgrade = lower;
+    });
+  } else if (std::find(kOfConnection.begin(), kOfConnection.end(), name) == kOfConnection.end()) {
     out.headers.emplace_back(std::move(name), value);
   }
   return absl::OkStatus();
+}
+
+uint16_t portOf(const Request& request) {
+  uint32_t port = 0;
+  if (absl::SimpleAtoi(base::toAbsl(base::splitHostPort(request.authority).port), &port) && port < 65536) {
+    return static_cast<uint16_t>(port);
+  }
+  return request.scheme == "https" ? 443 : 80;
 }
 
 absl::Status readSource(std::string_view text, Request& out) {
@@ -115,14 +132,6 @@ absl::Status readSource(std::string_view text, Request& out) {
 
 }  // namespace
 
-uint16_t Request::port() const {
-  uint32_t port = 0;
-  if (absl::SimpleAtoi(base::toAbsl(base::splitHostPort(authority).port), &port) && port < 65536) {
-    return static_cast<uint16_t>(port);
-  }
-  return scheme == "https" ? 443 : 80;
-}
-
 absl::StatusOr<Request> requestOf(const Parameters& parameters) {
   Request out;
   std::set<std::string_view> seen;
@@ -134,6 +143,9 @@ absl::StatusOr<Request> requestOf(const Parameters& parameters) {
     if (absl::Status status = readLine(value, out); !status.ok()) return status;
   }
   if (!seen.contains("request")) return wrong("request:", base::strCat("is missing; ", kForm));
+  out.port = portOf(out);
+  const std::string url_host(base::splitHostPort(out.authority).bareHost());
+  bool has_host = false;
   for (const auto& [name, value] : parameters) {
     absl::Status status;
     if (name == "header") {
@@ -141,7 +153,7 @@ absl::StatusOr<Request> requestOf(const Parameters& parameters) {
       if (++headers > kMaxHeaders || bytes > kMaxHeaderBytes) {
         return wrong("header:", base::strCat("at most ", kMaxHeaders, " with ", kMaxHeaderBytes, " bytes are taken"));
       }
-      status = addHeader(value, headers, out);
+      status = addHeader(value, headers, has_host, out);
     } else if (name == "listener") {
       out.listener = value;
     } else if (name == "source") {
@@ -155,9 +167,8 @@ absl::StatusOr<Request> requestOf(const Parameters& parameters) {
     if (!status.ok()) return status;
   }
   if (!out.source) out.source = *net::Address::fromIp("127.0.0.1", 0);
-  const std::string_view host = base::splitHostPort(out.authority).bareHost();
-  if (out.sni.empty() && out.scheme == "https" && !net::Address::fromIp(host, 0)) {
-    out.sni = absl::AsciiStrToLower(base::toAbsl(host));
+  if (out.sni.empty() && out.scheme == "https" && !net::Address::fromIp(url_host, 0)) {
+    out.sni = absl::AsciiStrToLower(url_host);
   }
   return out;
 }

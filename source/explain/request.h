@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -22,16 +23,14 @@ inline constexpr size_t kMaxHeaderBytes = 48 * 1024;  // names and values
 struct Request {
   std::string method = "GET";
   std::string scheme = "http";                               // "http" or "https"
-  std::string authority;                                     // with the port, if the URL has one
+  uint16_t port = 80;                                        // the URL's, or that of its scheme; no `host` header's
+  std::string authority;                                     // of the `host` header, else of the URL, as written
   std::string path = "/";                                    // with the query; empty for CONNECT
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; no pseudo-headers, no "host"
-  std::string upgrade;   // in lower case: what an `upgrade` header asks for; empty: nothing
+  std::string upgrade;   // in lower case: what an `upgrade` header asks for first; empty: nothing
   std::string listener;  // its name, or its address; empty: found by the URL's port
   net::Address source;   // of the client; a loopback address if nobody says
   std::string sni;       // in lower case; of https the URL's host if nobody says and it is a name
-
-  // The URL's port, or that of its scheme.
-  uint16_t port() const;
 };
 
 // By name, as the admin page and the command line take them: `request` ("GET https://host/path", or without a method),

@@ -20,7 +20,7 @@ TEST_CASE("A request line is a method and a URL") {
   CHECK(request->scheme == "https");
   CHECK(request->authority == "Shop.example:8443");
   CHECK(request->path == "/cart?id=1");
-  CHECK(request->port() == 8443);
+  CHECK(request->port == 8443);
   CHECK(request->sni == "shop.example");
   CHECK(request->source.toString() == "127.0.0.1:0");
 }
@@ -31,7 +31,7 @@ TEST_CASE("A URL alone is asked for by GET, without a path for the root") {
   REQUIRE(request.ok());
   CHECK(request->method == "GET");
   CHECK(request->path == "/");
-  CHECK(request->port() == 80);
+  CHECK(request->port == 80);
   CHECK(request->sni.empty());
   CHECK(requestOf({{"request", "http://shop.example?a"}})->path == "/?a");
 }
@@ -50,12 +50,30 @@ TEST_CASE("Headers become what a codec makes of them") {
                                   {"header", "Host: other.example"},
                                   {"header", "Upgrade: WebSocket"},
                                   {"header", "Connection: upgrade"},
+                                  {"header", "Keep-Alive: timeout=5"},
                                   {"request", "http://shop.example/"}});
 
   REQUIRE(request.ok());
   CHECK(request->headers == Parameters{{"x-a", "b"}});
   CHECK(request->authority == "other.example");
   CHECK(request->upgrade == "websocket");
+}
+
+TEST_CASE("A host header says another host, but not where the connection goes") {
+  const auto request = requestOf({{"request", "https://edge.example:8443/"}, {"header", "host: shop.example:1"}});
+
+  REQUIRE(request.ok());
+  CHECK(request->authority == "shop.example:1");
+  CHECK(request->port == 8443);
+  CHECK(request->sni == "edge.example");
+}
+
+TEST_CASE("The first protocol is asked for, but h2c") {
+  const auto upgradeOf = [](const std::string& value) {
+    return requestOf({{"request", "http://a/"}, {"header", "upgrade: " + value}})->upgrade;
+  };
+  CHECK(upgradeOf("h2c, WebSocket, other") == "websocket");
+  CHECK(upgradeOf("h2c").empty());
 }
 
 TEST_CASE("An address has no SNI, unless somebody says one") {
@@ -87,6 +105,7 @@ TEST_CASE("What is no request is refused with what it should be") {
       {{{"request", "http://a/"}, {"header", "a b: c"}}, "no valid name"},
       {{{"request", "http://a/"}, {"header", ":path: /"}}, "pseudo-header"},
       {{{"request", "http://a/"}, {"header", "host: a b"}}, "'host' is no valid host"},
+      {{{"request", "http://a/"}, {"header", "host: b"}, {"header", "host: b"}}, "header 2: 'host' is there twice"},
       {{{"request", "http://a/"}, {"source", "here"}}, "source: is no IP address"},
       {{{"request", "http://a/"}, {"sni", "a:1"}}, "sni: is no host name"},
       {{{"request", "http://a/"}, {"colour", "red"}}, "known are request, header"},

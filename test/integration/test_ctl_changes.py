@@ -217,6 +217,17 @@ class DiffTest(SluiceTestCase):
         self.assertIn("route 'api' of virtual host 'all'", differences[0]["changes"][0])
         self.assertIn("filter 'rbac' is off", differences[0]["changes"][1])
 
+    def test_a_credential_that_a_route_asks_for_is_not_printed(self):
+        match = {"prefix": "/", "headers": [{"name": "x-api-key", "string_match": {"exact": "squirrel"}}]}
+        before = self.shop("a.json", [route("up", match=match), directResponse(404)])
+        after = self.shop("b.json", [route("more", match=match), directResponse(404)])
+
+        code, output = runTool("sluicectl", "diff", before, after)
+
+        self.assertEqual(code, 1, output)
+        self.assertIn("-H 'x-api-key: [redacted]'", output)
+        self.assertNotIn("squirrel", output)
+
     def test_requests_of_a_file_are_asked_too_and_bad_ones_refused(self):
         regex = lambda target: {"match": {"safe_regex": {"regex": "/[0-9]+"}}, "route": {"cluster": target}}  # noqa: E731
         before = self.shop("a.json", [regex("up"), directResponse(404)])
