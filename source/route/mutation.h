@@ -32,7 +32,7 @@ struct HeaderAddition {
   enum class Action : uint8_t { kAppendIfExistsOrAdd, kAddIfAbsent, kOverwriteIfExistsOrAdd, kOverwriteIfExists };
 
   std::string name;                                 // lower case; no pseudo-header, not "host"
-  std::string value;                                // as it is configured; a formatter makes another one of it
+  std::string value;                                // if there is no formatter
   std::shared_ptr<const ValueFormatter> formatter;  // of %OPERATORS%; null for literal values
   Action action = Action::kAppendIfExistsOrAdd;
   bool keep_empty_value = false;  // false: an empty value changes nothing
