@@ -81,7 +81,7 @@ TEST_CASE("What is the same changes nothing") {
 TEST_CASE("Connections of the filter chain that changed drain, those of the others go on, and the socket stays") {
   Change change;
   change.add<Listener>(change.before, listener(chain("a", "1", "x") + chain("b", "2", "x")));
-  change.add<Listener>(change.after, listener(chain("a", "1", "y") + chain("b", "2", "x")));
+  change.add<Listener>(change.after, listener(chain("a", "1", "other") + chain("b", "2", "x")));
 
   const Impact impact = change.impact();
 
@@ -96,7 +96,7 @@ TEST_CASE("Connections of the filter chain that changed drain, those of the othe
 TEST_CASE("A listener that is refused closes nothing and is told") {
   Change change;
   change.add<Listener>(change.before, listener(chain("a", "1", "x")));
-  change.add<Listener>(change.after, listener(chain("a", "1", "y"), "enable_reuse_port: false\n"));
+  change.add<Listener>(change.after, listener(chain("a", "1", "other"), "enable_reuse_port: false\n"));
 
   CHECK(change.impact().worst() == Effect::kRefused);
   CHECK(find(change.impact(), "listener 'main'", "filter chain 'a'") == nullptr);
