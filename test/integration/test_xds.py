@@ -136,8 +136,13 @@ class XdsCase:
 
         self.server.set(CLUSTER, errors={"up": (5, "it was sold")})
 
-        waitFor(lambda: self.body() == b"status 503", "the end of the cluster")
-        self.assertEqual(self.shown(CLUSTER, "up"), {})  # nobody asked for it by name
+        waitFor(lambda: self.shown(CLUSTER, "up") == {}, "the end of the cluster")  # nobody asked for it by name
+        self.assertEqual(self.body(), b"one")  # a table leads to it
+
+        self.server.set(ROUTE, config.routeConfig("routes", [directResponse(200, "none")]))
+        self.waitForBody(b"none")
+        statuses = lambda: self.sluice.adminJson("/clusters?format=json")["cluster_statuses"]  # noqa: E731
+        waitFor(lambda: "up" not in [status["name"] for status in statuses()], "nobody to use it")
 
     def test_endpoints_from_self_are_asked_of_the_server_that_the_cluster_came_from(self):
         self.serve()
@@ -649,7 +654,7 @@ class RestTest(SluiceTestCase):
 
         waitFor(lambda: "no answer" in self.sluice.log(), "the failure")
         self.assertEqual([get(self.port).body for _ in range(5)], [b"one"] * 5)
-        self.assertGreater(self.sluice.stat("cluster.up.update_failure"), 0)
+        waitFor(lambda: self.sluice.stat("cluster.up.update_failure") > 0, "the failure of endpoints")
 
 
 class FileTest(SluiceTestCase):
