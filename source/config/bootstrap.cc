@@ -167,7 +167,12 @@ void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicS
 std::optional<GrpcSource> compileLoadReports(const Bootstrap& bootstrap, const Context& context) {
   if (!bootstrap.cluster_manager().has_load_stats_config()) return std::nullopt;
   const Context at = context.child("cluster_manager").child("load_stats_config");
-  std::optional<GrpcSource> source = compileApiConfigSource(bootstrap.cluster_manager().load_stats_config(), at);
+  envoy::config::core::v3::ApiConfigSource message = bootstrap.cluster_manager().load_stats_config();
+  // Envoy asks for none here.
+  if (message.transport_api_version() == envoy::config::core::v3::AUTO) {
+    message.set_transport_api_version(envoy::config::core::v3::V3);
+  }
+  std::optional<GrpcSource> source = compileApiConfigSource(message, at);
   if (source) checkGrpcSource(*source, bootstrap, at);
   if (!hasNode(bootstrap)) at.error("needs node.id and node.cluster in the bootstrap");
   return source;

@@ -279,6 +279,11 @@ TEST_CASE("load reports need a stream that can be, and a node") {
   REQUIRE(compiled.errors.toString() == "");
   CHECK(compiled.settings->load_reports->cluster == "xds");
   CHECK_FALSE(Compiled("{}").settings->load_reports);
+  const Compiled of_no_version(
+      "node: {id: a, cluster: b}\nstatic_resources: {clusters: [{name: xds, type: STATIC}]}\n"
+      "cluster_manager: {load_stats_config: {api_type: GRPC, "
+      "grpc_services: [{envoy_grpc: {cluster_name: xds}}]}}\n");
+  CHECK(of_no_version.errors.toString() == "");
 
   const std::string errors = Compiled(reports).errors.toString();
   CHECK(errors.find("cluster_manager.load_stats_config.grpc_services[0].envoy_grpc.cluster_name: names the cluster "
